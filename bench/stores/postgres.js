@@ -1,0 +1,77 @@
+import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+
+const EMBEDDED = new URL('../../dist/embedded/index.js', import.meta.url)
+const DATA_DIR = fileURLToPath(new URL('../.forgeq/', import.meta.url))
+
+/**
+ * The PostgreSQL of all systems: ForgeQ's embedded one with its settings (fsync on), or the server of `databaseUrl`,
+ * whose user must be a superuser. `open` makes a fresh database for one measurement.
+ */
+export async function startPostgres({ databaseUrl }) {
+  const server = databaseUrl ? { url: databaseUrl, release: async () => {} } : await startEmbedded()
+  const admin = new pg.Client({ connectionString: server.url })
+  await admin.connect()
+  let made = 0
+
+  return {
+    async describe() {
+      const settings = ['server_version', 'fsync', 'synchronous_commit', 'shared_buffers', 'max_wal_size']
+      const text = 'select name, current_setting(name) as value from unnest($1::text[]) as name'
+      const { rows } = await admin.query(text, [settings])
+      return Object.fromEntries(rows.map(({ name, value }) => [name, value]))
+    },
+
+    async open() {
+      const database = `bench_${process.pid}_${(made += 1)}`
+      await admin.query(`create database ${database}`)
+      const address = { databaseUrl: withDatabase(server.url, database) }
+      return {
+        address,
+        /** Statistics as in a database that has been running for a while, and no checkpoint of what came before. */
+        async settle() {
+          const client = new pg.Client({ connectionString: address.databaseUrl })
+          await client.connect()
+          await client.query('analyze')
+          await client.end()
+          await admin.query('checkpoint')
+        },
+        drop: () => admin.query(`drop database ${database} with (force)`),
+      }
+    },
+
+    async stop() {
+      await admin.end()
+      await server.release()
+    },
+  }
+}
+
+async function startEmbedded() {
+  if (!existsSync(EMBEDDED)) throw new Error('ForgeQ is not built: run `npm run build` first, or pass --database-url.')
+  const { openEmbedded } = await import(EMBEDDED.href)
+  const { connection, release } = await openEmbedded({ dataDir: DATA_DIR })
+  return {
+    url: urlOf(connection),
+    async release() {
+      await release()
+      await rm(DATA_DIR, { recursive: true, force: true })
+    },
+  }
+}
+
+function urlOf({ host, port, user, password, database }) {
+  const encode = encodeURIComponent
+  const login = `${encode(user)}:${encode(password ?? '')}`
+  return host.startsWith('/')
+    ? `postgres://${login}@/${encode(database)}?host=${encode(host)}&port=${port}`
+    : `postgres://${login}@${host}:${port}/${encode(database)}`
+}
+
+function withDatabase(url, database) {
+  const [, before, query = ''] = /^([a-z]+:\/\/[^/]*\/)[^?]*(\?.*)?$/.exec(url) ?? []
+  if (!before) throw new Error('--database-url must name a database: postgres://user:password@host:port/database')
+  return `${before}${database}${query}`
+}

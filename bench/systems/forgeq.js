@@ -1,0 +1,42 @@
+import pg from 'pg'
+import { ForgeQ, defineJob } from '../../dist/index.js'
+
+const TYPE = 'bench'
+
+/** ForgeQ at its defaults: nothing is set but where the database is and how many jobs run at a time. */
+export async function open({ databaseUrl }) {
+  const forgeq = new ForgeQ({ databaseUrl })
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 })
+  pool.on('error', () => {})
+
+  return {
+    setup: () => forgeq.migrate(),
+
+    enqueueOne: (payload) => forgeq.enqueue(TYPE, payload),
+
+    enqueueMany: (payloads) => forgeq.enqueueMany(payloads.map((payload) => [TYPE, payload])),
+
+    async storedNumbers() {
+      const text = `select (payload->>'n')::int from forgeq.jobs where state = 'pending'`
+      const { rows } = await pool.query({ text, rowMode: 'array' })
+      return rows.map(([n]) => n)
+    },
+
+    async drain({ concurrency, handle }) {
+      const job = defineJob({ type: TYPE, run: async (payload) => handle(payload.n) })
+      const worker = forgeq.worker({ jobs: [job], concurrency })
+      await worker.start()
+      return () => worker.stop()
+    },
+
+    async unfinished() {
+      const { rows } = await pool.query('select count(*)::int as jobs from forgeq.jobs')
+      return rows[0].jobs
+    },
+
+    async teardown() {
+      await forgeq.close()
+      await pool.end()
+    },
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * Every system that is measured, one line each. `file` holds its adapter; `tuned` chooses between what its own
+ * documentation recommends for throughput and its defaults. `drainJobs` bounds the waiting jobs of a drain for
+ * systems that would take minutes over the usual number, and `store` says what it needs.
+ *
+ * An adapter exports `open({ databaseUrl, redis, tuned })`, which starts nothing and resolves to
+ *   setup()                          makes its tables in a fresh store
+ *   enqueueOne(payload)              resolves when the job is acknowledged
+ *   enqueueMany(payloads)            resolves when all of them are, in one call of the system's own
+ *   storedNumbers()                  the job numbers (payload.n) of all waiting jobs
+ *   drain({ concurrency, handle })   starts a worker that calls `handle(n)` for each job; resolves to its stop()
+ *   unfinished()                     how many jobs are not completed
+ *   teardown()                       closes every connection
+ */
+export const SYSTEMS = [
+  { name: 'forgeq', file: './forgeq.js', store: 'postgres', tuned: false },
+  { name: 'floor', file: './floor.js', store: 'postgres', tuned: true },
+  { name: 'graphile-worker', file: './graphile-worker.js', store: 'postgres', tuned: true },
+  {
+    name: 'graphile-worker-default',
+    file: './graphile-worker.js',
+    store: 'postgres',
+    tuned: false,
+    drainJobs: () => 20_000,
+  },
+  { name: 'pg-boss', file: './pg-boss.js', store: 'postgres', tuned: true },
+  // Each of its pollers takes one job every two seconds.
+  {
+    name: 'pg-boss-default',
+    file: './pg-boss.js',
+    store: 'postgres',
+    tuned: false,
+    drainJobs: (concurrency) => concurrency * 6,
+  },
+  { name: 'bullmq', file: './bullmq.js', store: 'redis', tuned: true, fsync: false },
+  { name: 'bullmq-fsync', file: './bullmq.js', store: 'redis', tuned: true, fsync: true },
+]

@@ -1,0 +1,54 @@
+import { Command } from 'commander'
+import type { Config } from '../config.ts'
+import type { Cli } from './command.ts'
+import type { WorkerReady } from './dev/supervisor.ts'
+import { openLog } from './session.ts'
+import { secretsOf } from './settings.ts'
+import { stopLimitMs, stopOnSignal } from './stopping.ts'
+
+/** The worker process of `forgeq dev`, started by it alone: its configuration comes as a message, `dev` makes it end. */
+export function devWorkerCommand(cli: Cli): Command {
+  const { io } = cli
+  return new Command('dev-worker').action(async () => {
+    const stopping = stopOnSignal(io)
+    if (!process.send) return
+    const received = new Promise<Config>((resolve) => process.once('message', (config) => resolve(config as Config)))
+    // While the database starts.
+    const [config] = await Promise.all([
+      Promise.race([received, stopping.told.then(() => undefined)]),
+      import('../app.ts'),
+    ])
+    if (!config) return
+    // Nobody is left to serve for when `dev` has gone.
+    process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
+    const log = await openLog(io, { config, secrets: secretsOf(config.databaseUrl) })
+    try {
+      cli.exitCode = await work(cli, config, log, stopping)
+    } catch (error) {
+      if (!stopping.signal.aborted) throw error
+    }
+  })
+}
+
+async function work(
+  { io }: Cli,
+  config: Config,
+  log: Awaited<ReturnType<typeof openLog>>,
+  stopping: ReturnType<typeof stopOnSignal>,
+): Promise<number> {
+  const app = await io.openApp({ config, log, whenAway: 'wait', signal: stopping.signal })
+  try {
+    // A handler that does not compile is reported; the others are served.
+    const handlers = await app.loadHandlers({ strict: false })
+    const worker = await app.startWorker({ handlers, exclusiveProcess: true })
+    process.send?.({ types: handlers.types } satisfies WorkerReady)
+    const ended = await Promise.race([stopping.told.then(() => undefined), worker.ended])
+    if (ended !== undefined) log.error({ worker: worker.id, reason: ended }, 'worker ended')
+    const graceMs = ended === undefined ? config.graceMs : 0
+    stopping.limit(stopLimitMs(graceMs), ended === undefined ? 0 : 1, () => log.warn('the stop took too long'))
+    await worker.stop({ graceMs })
+    return ended === undefined ? 0 : 1
+  } finally {
+    await app.close()
+  }
+}

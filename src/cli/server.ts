@@ -1,0 +1,44 @@
+import type { Command } from 'commander'
+import { does, leaf, type Cli } from './command.ts'
+import { portTaken } from './port.ts'
+import { removeServerFile, writeServerFile } from './server-file.ts'
+import { openLog } from './session.ts'
+import { readSettings } from './settings.ts'
+import { stopLimitMs, stopOnSignal } from './stopping.ts'
+
+export function serverCommand(cli: Cli): Command {
+  const command = leaf(cli, {
+    name: 'server',
+    summary: 'the HTTP API, with scheduler, recovery and retention',
+    examples: ['forgeq server', 'forgeq server --port 9000 --database-url postgres://forgeq@db.example.com/app'],
+    settings: ['server', 'loops', 'limits'],
+  })
+  return does(cli, command, async ({ io, out }) => {
+    const settings = await readSettings(io, command)
+    const { config } = settings
+    const log = await openLog(io, settings)
+    const stopping = stopOnSignal(io)
+    try {
+      const app = await io.openApp({ config, log, whenAway: 'wait', signal: stopping.signal })
+      try {
+        const server = await app.startServer().catch(async (error: unknown) => {
+          throw await portTaken(error, config, 'forgeq server --port 0 takes a free one')
+        })
+        if (config.loops) app.startLoops()
+        writeServerFile(config, { url: server.url, pid: process.pid })
+        out.print(out.json ? JSON.stringify({ url: server.url, pid: process.pid }) : `ForgeQ listens on ${server.url}`)
+        log.info({ signal: await stopping.told }, 'server stops')
+        stopping.limit(stopLimitMs(config.graceMs), 0, () => log.warn('the stop took too long; the process ends now'))
+        removeServerFile(config, process.pid)
+        await server.close()
+      } finally {
+        await app.close()
+      }
+    } catch (error) {
+      // Told to stop while it waited for the database: that is a clean end too.
+      if (!stopping.signal.aborted) throw error
+    } finally {
+      stopping.release()
+    }
+  })
+}

@@ -1,0 +1,22 @@
+export const BACKOFF_KINDS = ['exponential', 'linear', 'fixed'] as const
+
+export interface Backoff {
+  kind: (typeof BACKOFF_KINDS)[number]
+  baseMs: number
+  capMs: number
+  /** A part of one: 0.2 spreads the pause by ±20 %. */
+  jitter: number
+}
+
+/** About 11 days over the default 25 attempts. */
+export const DEFAULT_BACKOFF: Backoff = { kind: 'exponential', baseMs: 5_000, capMs: 24 * 3_600_000, jitter: 0.2 }
+
+/**
+ * Pause in milliseconds before the run after run `attempt` of this life: grows by kind, is capped, then spread by
+ * ± jitter, so that jobs which failed together do not come back together. Always finite and positive.
+ */
+export function pauseMs(attempt: number, { kind, baseMs, capMs, jitter }: Backoff, random = Math.random): number {
+  const grown = kind === 'fixed' ? baseMs : kind === 'linear' ? baseMs * attempt : baseMs * 2 ** (attempt - 1)
+  const capped = Math.min(grown, capMs) // 2 ** 2000 is Infinity; the cap brings it back
+  return Math.max(1, Math.round(capped * (1 + jitter * (2 * random() - 1))))
+}

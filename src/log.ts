@@ -1,0 +1,70 @@
+import pino, { type Logger } from 'pino'
+import { prettyLine } from './log-pretty.ts'
+
+export type { Logger }
+
+/** Where log lines go: `process.stderr`, or whatever a test passes. */
+export interface LogStream {
+  write(text: string): unknown
+  readonly isTTY?: boolean | undefined
+}
+
+export interface LogOptions {
+  level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  /** `auto`: pretty on a terminal, JSON lines elsewhere. */
+  format: 'auto' | 'json' | 'pretty'
+  stream: LogStream
+  /** Colours in pretty lines. */
+  color?: boolean
+  /** Texts that must never appear, such as the password of the database; replaced wherever they stand. */
+  secrets?: readonly string[]
+}
+
+const REDACTED = [
+  'password',
+  'databaseUrl',
+  'database_url',
+  'connectionString',
+  'authorization',
+  'secret',
+  'token_secret',
+]
+
+/**
+ * The logger of a process: one JSON object a line, `job_id`, `job_type`, `queue`, `worker` and `attempt` on every line
+ * about a job. Whatever text a job contains stays on its line and inside its string; passwords are masked.
+ */
+export function createLog({ level, format, stream, color = false, secrets = [] }: LogOptions): Logger {
+  const pretty = format === 'pretty' || (format === 'auto' && stream.isTTY === true)
+  const mask = maskOf(secrets)
+  const write = (line: string): void => {
+    const safe = mask(escapeUnsafe(line))
+    stream.write(pretty ? prettyLine(safe, { color }) : safe)
+  }
+  return pino(
+    {
+      level,
+      base: { pid: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: REDACTED.flatMap((name) => [name, `*.${name}`]), censor: '***' },
+      serializers: { err: pino.stdSerializers.err, error: pino.stdSerializers.err },
+    },
+    { write },
+  )
+}
+
+// JSON escapes C0 only. The rest that moves a cursor, ends a line for some reader or reorders text stands inside strings,
+// where an escape means the same character.
+const UNSAFE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+const escapeUnsafe = (line: string): string =>
+  line.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+
+function maskOf(secrets: readonly string[]): (line: string) => string {
+  // As they stand in a JSON line. A very short one would black out half of every line.
+  const hidden = secrets.filter((secret) => secret.length >= 4).map((secret) => JSON.stringify(secret).slice(1, -1))
+  return (line) => {
+    const masked = hidden.reduce((text, secret) => text.replaceAll(secret, '***'), line)
+    return masked.replace(/(postgres(?:ql)?:\/\/[^:@/\s"]*:)[^@\s"]*@/g, '$1***@')
+  }
+}

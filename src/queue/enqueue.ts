@@ -1,0 +1,106 @@
+import { uuidv7 } from 'uuidv7'
+import { ForgeQError } from '../errors.ts'
+import type { Job, NewJob } from '../job/job.ts'
+import { callerDatabase, type Database, type DatabasePool } from '../store/database.ts'
+import { insertJobs, limitLockWait, type StorableJob } from '../store/enqueue.ts'
+import { createdJob, type GuardedJob, insertGuarded, type PathOf, type Stored } from './guarded-inserts.ts'
+import type { CallerTransaction, Enqueued, EnqueueOptions } from './job-queue.ts'
+import { meaningOf } from './meaning.ts'
+import type { Notifier } from './notifier.ts'
+import { createSharedInserts } from './shared-inserts.ts'
+
+/** How long an enqueue with a key waits for another transaction that holds the same key. */
+const KEY_WAIT_MS = 5_000
+
+export interface Enqueuer {
+  enqueue(job: NewJob, options?: EnqueueOptions): Promise<Enqueued>
+  enqueueMany(jobs: NewJob[], options?: EnqueueOptions): Promise<Enqueued[]>
+}
+
+const isGuarded = (job: NewJob) => job.id !== undefined || job.idempotencyKey !== undefined
+
+const guarded = (job: NewJob): GuardedJob => ({
+  ...job,
+  id: job.id ?? uuidv7(),
+  given: job.id !== undefined,
+  meaning: meaningOf(job),
+})
+
+const enqueued = (job: GuardedJob, stored: Stored): Enqueued => {
+  if (stored.kind === 'created') return { created: true, job: createdJob(job, stored.inserted) }
+  if (stored.kind === 'existing') return { created: false, job: stored.job }
+  return { created: false, removed: { id: stored.id, state: stored.state } }
+}
+
+/** @throws {ForgeQError} `invalid_request` for something that is not a transaction of `pg` */
+function callersTransaction(tx: CallerTransaction): Database {
+  if (typeof (tx as { query?: unknown } | null)?.query !== 'function') {
+    throw new ForgeQError('invalid_request', '`tx` is not a client of pg on which a transaction has begun', {
+      hint: 'pass the client that ran `begin`',
+    })
+  }
+  if ('totalCount' in tx && 'idleCount' in tx) {
+    throw new ForgeQError('invalid_request', '`tx` is a pool: its statements run on different connections', {
+      hint: 'take a client with pool.connect(), run `begin` on it and pass that',
+    })
+  }
+  return callerDatabase(tx)
+}
+
+/** Puts jobs on their queues: alone, many at once, in a caller's transaction, with keys and ids or without. */
+export function createEnqueuer(db: DatabasePool, notifier: Notifier): Enqueuer {
+  const shared = createSharedInserts(db)
+
+  function wake(jobs: readonly Enqueued[]): void {
+    for (const { created, job } of jobs) {
+      if (created && job) notifier.wake(job.state === 'pending' ? 'pending' : 'due', job.queue)
+    }
+  }
+
+  async function insertAllGuarded(
+    jobs: readonly NewJob[],
+    tx: CallerTransaction | undefined,
+    pathOf: PathOf,
+  ): Promise<Enqueued[]> {
+    const prepared = jobs.map((job) => (isGuarded(job) ? guarded(job) : { ...job, id: uuidv7(), given: false }))
+    const stored = tx
+      ? await insertGuarded(callersTransaction(tx), prepared, pathOf)
+      : await db.transaction(async (own) => {
+          await limitLockWait(own, KEY_WAIT_MS)
+          return insertGuarded(own, prepared, pathOf)
+        })
+    return stored.map((one, index) => enqueued(prepared[index]!, one))
+  }
+
+  async function insertAllPlain(jobs: readonly NewJob[], tx: CallerTransaction | undefined): Promise<Enqueued[]> {
+    const prepared: StorableJob[] = jobs.map((job) => ({ ...job, id: uuidv7() }))
+    const inserted = await insertJobs(tx ? callersTransaction(tx) : db, prepared)
+    return prepared.map((job) => ({ created: true, job: createdJob({ ...job, given: false }, inserted.get(job.id)!) }))
+  }
+
+  return {
+    async enqueue(job, { tx } = {}) {
+      const [one] = isGuarded(job)
+        ? await insertAllGuarded([job], tx, () => '')
+        : tx
+          ? await insertAllPlain([job], tx)
+          : [await insertShared(job)]
+      if (!tx) wake([one!])
+      return one!
+    },
+    async enqueueMany(jobs, { tx } = {}) {
+      if (jobs.length === 0) return []
+      const all = jobs.some(isGuarded)
+        ? await insertAllGuarded(jobs, tx, (index) => `jobs[${index}]`)
+        : await insertAllPlain(jobs, tx)
+      if (!tx) wake(all)
+      return all
+    },
+  }
+
+  async function insertShared(job: NewJob): Promise<Enqueued> {
+    const storable = { ...job, id: uuidv7() }
+    const created: Job = createdJob({ ...storable, given: false }, await shared.insert(storable))
+    return { created: true, job: created }
+  }
+}

@@ -1,0 +1,169 @@
+import pg from 'pg'
+import { ForgeQError } from '../errors.ts'
+import { isTransient, unavailable } from './failures.ts'
+import type { Statement } from './sql.ts'
+
+/** Anything that runs a statement: the pool, one connection, a transaction, a caller's own transaction. */
+export interface Database {
+  query<Row>(statement: Statement): Promise<Row[]>
+}
+
+/** The pool of a process: statements of one commit each, and transactions. */
+export interface DatabasePool extends Database {
+  /** Runs `work` in one transaction: committed when it returns, rolled back when it throws. */
+  transaction<T>(work: (tx: Database) => Promise<T>): Promise<T>
+  /** A connection of its own, outside the pool. */
+  connect(purpose: string): Promise<Connection>
+  readonly stats: { total: number; idle: number; waiting: number }
+  close(): Promise<void>
+}
+
+/** One connection that lives until it is closed or breaks. */
+export interface Connection extends Database {
+  readonly backendPid: number
+  /** Notices an unexpected end. */
+  onEnd(listener: () => void): void
+  onNotification(listener: (channel: string, payload: string) => void): void
+  close(): Promise<void>
+}
+
+export type ConnectionOptions = pg.ClientConfig
+
+const TIMESTAMPTZ = 1184
+const INT8 = 20
+const JSON_TYPES = new Set([114, 3802])
+
+// Times and JSON stay the text that Postgres sent: a Date has no microseconds, a parsed number loses digits.
+const types: pg.CustomTypesConfig = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    if (oid === TIMESTAMPTZ || JSON_TYPES.has(oid)) return (text: string) => text
+    if (oid === INT8) return Number
+    return pg.types.getTypeParser(oid, format as 'text')
+  },
+} as pg.CustomTypesConfig
+
+/** What every connection of ours asks for, whatever the role's or the database's defaults are. */
+const SETTINGS = ['synchronous_commit=on', 'TimeZone=UTC', 'DateStyle=ISO', 'client_encoding=UTF8', 'jit=off']
+
+const clientConfig = (options: ConnectionOptions, purpose: string): pg.ClientConfig => ({
+  connectionTimeoutMillis: 10_000,
+  keepAlive: true,
+  keepAliveInitialDelayMillis: 10_000,
+  ...options,
+  application_name: options.application_name ?? `forgeq ${purpose}`,
+  options: [options.options, ...SETTINGS.map((setting) => `-c ${setting}`)].filter(Boolean).join(' '),
+})
+
+interface Warned {
+  warning?: string
+}
+
+/**
+ * Runs one statement on one client. A warning of class 01000 while it committed means that a standby may not have it
+ * (a cancelled wait for synchronous replication answers with success): not durable, so unknown.
+ */
+async function run<Row>(client: pg.ClientBase & Warned, statement: Statement): Promise<Row[]> {
+  delete client.warning
+  const { text, values, prepared } = statement
+  try {
+    const { rows } = await client.query({ name: prepared, text, values, types } as pg.QueryConfig)
+    if (client.warning) throw unavailable(statement.name, new Error(client.warning))
+    return rows as Row[]
+  } catch (error) {
+    throw isTransient(error) ? unavailable(statement.name, error) : error
+  }
+}
+
+function watchWarnings(client: pg.ClientBase & Warned): void {
+  client.on('notice', (notice) => {
+    if (notice.code === '01000') client.warning = notice.message ?? 'warning 01000'
+  })
+}
+
+/** Opens nothing yet: connections are made when they are needed. */
+export function createPool(
+  options: ConnectionOptions,
+  { size, purpose }: { size: number; purpose: string },
+): DatabasePool {
+  const pool = new pg.Pool({ ...clientConfig(options, purpose), max: size, idleTimeoutMillis: 30_000 })
+  pool.on('connect', watchWarnings)
+  // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
+  pool.on('error', () => {})
+  const checkout = async (name: string) => {
+    try {
+      return await pool.connect()
+    } catch (error) {
+      throw unavailable(name, error)
+    }
+  }
+  return {
+    async query<Row>(statement: Statement) {
+      const client = await checkout(statement.name)
+      let broken = false
+      try {
+        return await run<Row>(client, statement)
+      } catch (error) {
+        broken = error instanceof ForgeQError
+        throw error
+      } finally {
+        client.release(broken)
+      }
+    },
+    async transaction(work) {
+      const client = await checkout('begin')
+      let broken = true
+      try {
+        await client.query('begin')
+        const result = await work({ query: (statement) => run(client, statement) })
+        delete (client as Warned).warning
+        await client.query('commit')
+        const warning = (client as Warned).warning
+        if (warning) throw unavailable('commit', new Error(warning))
+        broken = false
+        return result
+      } catch (error) {
+        await client.query('rollback').then(
+          () => (broken = error instanceof ForgeQError && error.code === 'unavailable'),
+          () => {},
+        )
+        throw isTransient(error) ? unavailable('transaction', error) : error
+      } finally {
+        client.release(broken)
+      }
+    },
+    connect: (purpose) => connect(options, purpose),
+    get stats() {
+      return { total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }
+    },
+    close: () => pool.end(),
+  }
+}
+
+/** Opens one connection outside any pool. @throws `unavailable` */
+export async function connect(options: ConnectionOptions, purpose: string): Promise<Connection> {
+  const client = new pg.Client(clientConfig(options, purpose))
+  client.on('error', () => {}) // 'end' follows and is what callers listen to
+  watchWarnings(client)
+  try {
+    await client.connect()
+  } catch (error) {
+    throw unavailable('connect', error)
+  }
+  return {
+    backendPid: (client as unknown as { processID: number }).processID,
+    query: (statement) => run(client, statement),
+    onEnd: (listener) => void client.once('end', listener),
+    onNotification: (listener) =>
+      void client.on('notification', ({ channel, payload }) => listener(channel, payload ?? '')),
+    close: () => client.end(),
+  }
+}
+
+/** A caller's own transaction as a database: nothing is prepared in it, nothing is begun, committed or rolled back. */
+export const callerDatabase = (tx: {
+  query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>
+}): Database => ({
+  async query<Row>({ text, values }: Statement) {
+    return (await tx.query(text, values)).rows as Row[]
+  },
+})

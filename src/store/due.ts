@@ -1,0 +1,63 @@
+import type { Database } from './database.ts'
+import { closeKeys, countEnded, insertFinished, type Keeping, retention, retentionJson } from './history.ts'
+import { sql } from './sql.ts'
+
+/** Makes jobs that are due pending; they keep their priority and their place. Returns the queue of each. */
+export async function promoteDueJobs(db: Database, { limit }: { limit: number }): Promise<string[]> {
+  const rows = await db.query<{ queue: string }>(sql`
+    /* forgeq:promote_due_jobs */
+    with due as materialized (
+      select id
+        from forgeq.jobs
+       where state in ('scheduled', 'retrying') and run_at <= clock_timestamp()
+       order by run_at
+       limit ${limit}
+         for update skip locked
+    )
+    update forgeq.jobs as job
+       set state = 'pending'
+      from due
+     where job.id = due.id and job.state in ('scheduled', 'retrying')
+    returning job.queue`)
+  return rows.map((row) => row.queue)
+}
+
+/** In how many milliseconds the next job is due or expires; undefined when nothing waits for its time. */
+export async function nextDueMs(db: Database): Promise<number | undefined> {
+  const [row] = await db.query<{ ms: number | null }>(sql`
+    /* forgeq:next_due */
+    select (extract(epoch from least(
+             (select min(run_at) from forgeq.jobs where state in ('scheduled', 'retrying')),
+             (select min(expires_at) from forgeq.jobs where expires_at is not null and state in ('scheduled', 'pending', 'blocked'))
+           ) - clock_timestamp()) * 1000)::float8 as ms`)
+  return row?.ms ?? undefined
+}
+
+/** Ends jobs that were not started by their time. Returns how many. */
+export async function expireJobs(
+  db: Database,
+  { limit, keeping }: { limit: number; keeping: Keeping },
+): Promise<number> {
+  const rows = await db.query(sql`
+    /* forgeq:expire_jobs */
+    with over as materialized (
+      select id
+        from forgeq.jobs
+       where expires_at <= clock_timestamp() and expires_at is not null and state in ('scheduled', 'pending', 'blocked')
+       order by expires_at
+       limit ${limit}
+         for update skip locked
+    ), ${retention.from}${retentionJson(keeping)}${retention.as}, ended as (
+      delete from forgeq.jobs as job
+       using over
+       where job.id = over.id and job.state in ('scheduled', 'pending', 'blocked')
+      returning job.*, 'cancelled' as final_state, 'expired' as final_reason, null::jsonb as final_result, job.error as final_error,
+                null::uuid as final_session_id, null::jsonb as final_worker, null::timestamptz as final_started_at
+    ), moved as (${insertFinished}
+      returning id
+    ), closed as (${closeKeys}
+    ), counted as (${countEnded}
+    )
+    select id from moved`)
+  return rows.length
+}

@@ -1,0 +1,140 @@
+import type { JobState } from '../job/state.ts'
+import type { Backoff } from '../job/backoff.ts'
+import type { Instant, NewJob } from '../job/job.ts'
+import { instantFromMicros } from './instants.ts'
+import type { Database } from './database.ts'
+import { fragment, sql } from './sql.ts'
+
+/** A job that is about to be stored: with its id, and with the digest of its meaning where a key or an id was given. */
+export interface StorableJob extends NewJob {
+  id: string
+  meaning?: string
+}
+
+export interface InsertedJob {
+  id: string
+  state: JobState
+  runAt: Instant
+  createdAt: Instant
+  expiresAt?: Instant
+}
+
+interface InsertedRow {
+  id: string
+  state: JobState
+  run_at_us: string
+  created_at_us: string
+  expires_at_us: string | null
+}
+
+const backoffJson = ({ kind, baseMs, capMs, jitter }: Backoff) => ({ kind, baseMs, capMs, jitter })
+
+/** One element of the statement's JSON array; the payload goes in as the text that it is, so that no digit is lost. */
+function jobJson(job: StorableJob): string {
+  const head = JSON.stringify({
+    id: job.id,
+    q: job.queue,
+    t: job.type,
+    p: job.priority,
+    m: job.maxAttempts,
+    at: job.runAt,
+    d: job.delayMs,
+    ea: job.expiresAt,
+    ei: job.expiresInMs,
+    to: job.timeoutMs,
+    b: job.backoff && backoffJson(job.backoff),
+    tags: job.tags.length > 0 ? job.tags : undefined,
+    k: job.idempotencyKey,
+    mean: job.meaning,
+    tp: job.traceparent,
+    kf: job.keepForMs,
+  })
+  return `${head.slice(0, -1)},"payload":${job.payloadJson}}`
+}
+
+const batchJson = (jobs: readonly StorableJob[]) => `[${jobs.map(jobJson).join(',')}]`
+
+// Times by clock_timestamp(): a caller's transaction may have begun long ago. One moment for the whole batch.
+const asked = fragment`moment as materialized (
+      select clock_timestamp() as now
+    ), asked as (
+      select job.*, moment.now, coalesce(job.at, moment.now + coalesce(job.d, 0) * interval '1 ms') as due,
+             coalesce(job.ea, moment.now + job.ei * interval '1 ms') as expires
+        from moment, jsonb_to_recordset(`
+const record = fragment`::text::jsonb) as job (id uuid, q text, t text, p smallint, m int, at timestamptz, d bigint,
+             ea timestamptz, ei bigint, "to" bigint, b jsonb, tags jsonb, k text, mean text, tp text, kf bigint, payload jsonb)
+    ), fresh as (
+      insert into forgeq.jobs (id, queue, type, state, priority, run_at, created_at, expires_at, payload, max_attempts, timeout_ms,
+                  backoff, tags, idempotency_key, meaning, traceparent, keep_for_ms)
+      select id, q, t, case when due > now then 'scheduled' else 'pending' end, p, due, now, expires, payload, m, "to",
+             b, case when tags is null then '{}' else array(select jsonb_array_elements_text(tags)) end, k, mean, tp, kf
+        from asked`
+const counted = fragment`
+      returning id, queue, type, state, run_at, created_at, expires_at
+    ), counted as (
+      insert into forgeq.count_deltas (queue, type, event, n)
+      select queue, type, 'enqueued', count(*) from fresh group by queue, type
+    )
+    select id, state, (extract(epoch from run_at) * 1000000)::bigint::text as run_at_us,
+           (extract(epoch from created_at) * 1000000)::bigint::text as created_at_us,
+           (extract(epoch from expires_at) * 1000000)::bigint::text as expires_at_us
+      from fresh`
+
+const inserted = (rows: InsertedRow[]): Map<string, InsertedJob> =>
+  new Map(
+    rows.map((row) => [
+      row.id,
+      {
+        id: row.id,
+        state: row.state,
+        runAt: instantFromMicros(row.run_at_us),
+        createdAt: instantFromMicros(row.created_at_us),
+        ...(row.expires_at_us === null ? {} : { expiresAt: instantFromMicros(row.expires_at_us) }),
+      },
+    ]),
+  )
+
+/**
+ * Stores new jobs under ids of our own making, in the order given, in one statement. A statement of many callers'
+ * jobs: all of them are stored or none.
+ */
+export async function insertJobs(db: Database, jobs: readonly StorableJob[]): Promise<Map<string, InsertedJob>> {
+  return inserted(
+    await db.query<InsertedRow>(sql`
+    /* forgeq:insert_jobs */
+    with ${asked}${batchJson(jobs)}${record}${counted}`),
+  )
+}
+
+/**
+ * Stores jobs whose ids the callers gave; those whose id lives already are not among the answer. An id that has gone
+ * to history must be looked for afterwards, in a second statement: while a job is being moved, `on conflict` waits
+ * for the delete, finds nothing and inserts, and this statement's snapshot is too old to see the history.
+ */
+export async function insertGivenJobs(db: Database, jobs: readonly StorableJob[]): Promise<Map<string, InsertedJob>> {
+  return inserted(
+    await db.query<InsertedRow>(sql`
+    /* forgeq:insert_given_jobs */
+    with ${asked}${batchJson(jobs)}${record}
+      on conflict (id) do nothing${counted}`),
+  )
+}
+
+/** Takes jobs out again that this transaction has just inserted and that nobody else can have seen. */
+export async function removeFreshJobs(db: Database, ids: readonly string[]): Promise<void> {
+  await db.query(sql`
+    /* forgeq:remove_fresh_jobs */
+    with removed as (
+      delete from forgeq.jobs where id = any (${ids as string[]}::uuid[]) and attempt = 0 and state in ('scheduled', 'pending')
+      returning queue, type
+    )
+    insert into forgeq.count_deltas (queue, type, event, n)
+    select queue, type, 'enqueued', -count(*) from removed group by queue, type`)
+}
+
+/** Bounds how long this transaction waits for locks of others; beyond that its statement fails as `unavailable`. */
+export async function limitLockWait(tx: Database, waitMs: number): Promise<void> {
+  await tx.query(sql`
+    /* forgeq:limit_lock_wait */
+    select set_config('lock_timeout', ${`${waitMs}ms`}, true)`)
+}

@@ -1,0 +1,85 @@
+import { fragment } from './sql.ts'
+
+/** How long finished jobs stay, in milliseconds, by the state that they ended in. */
+export interface Keeping {
+  completedMs: number
+  cancelledMs: number
+  deadMs: number
+  /** How long an idempotency key lives past its job's end. */
+  idempotencyMs: number
+}
+
+/** The value that `retentionRow` reads. */
+export const retentionJson = (keeping: Keeping): string =>
+  JSON.stringify({
+    completed_ms: keeping.completedMs,
+    cancelled_ms: keeping.cancelledMs,
+    dead_ms: keeping.deadMs,
+    key_ms: keeping.idempotencyMs,
+  })
+
+const retentionFrom = fragment`retention as materialized (
+      select * from jsonb_to_record(`
+const retentionAs = fragment`::text::jsonb) as r (completed_ms bigint, cancelled_ms bigint, dead_ms bigint, key_ms bigint)
+    )`
+/** The two halves of the CTE `retention`, around its bound value. */
+export const retention = { from: retentionFrom, as: retentionAs }
+
+/** The most runs that are kept of one job; beyond that the oldest goes, so that a job of 10,000 runs stays readable. */
+export const KEPT_ATTEMPTS = 1000
+
+/** An instant as the wire writes it. */
+const rfc3339 = (expression: string) => `to_char((${expression}) at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
+
+/**
+ * The run of `job` that is ending, appended to those before it. `outcome`, `worker` and `error` are SQL expressions of
+ * the statement around; `ranMs` is how long the handler ran by the worker's monotonic clock, or null.
+ */
+export const attemptsWith = ({
+  outcome,
+  worker,
+  error,
+  ranMs,
+}: {
+  outcome: string
+  worker: string
+  error: string
+  ranMs: string
+}) => {
+  const started = `coalesce(clock_timestamp() - ${ranMs} * interval '1 ms', job.started_at)`
+  return `(case when jsonb_array_length(coalesce(job.attempts, '[]')) >= ${KEPT_ATTEMPTS} then job.attempts - 0 else coalesce(job.attempts, '[]') end)
+         || jsonb_build_array(jsonb_build_object('attempt', job.attempt, 'token', job.token, 'worker', ${worker},
+              'started_at', ${rfc3339(started)}, 'finished_at', ${rfc3339('clock_timestamp()')},
+              'outcome', ${outcome}, 'error', ${error}))`
+}
+
+/**
+ * From the rows `ended` (the deleted live rows as `job.*`, and `final_state, final_reason, final_result, final_error,
+ * final_worker, final_session_id, final_started_at`) into the history. Every road to an end goes through here.
+ */
+export const insertFinished = fragment`
+    insert into forgeq.finished_jobs (id, seq, queue, type, state, reason, priority, run_at, created_at, expires_at, started_at,
+                finished_at, payload, result, attempt, max_attempts, life_start, lost, token, session_id, worker, timeout_ms,
+                backoff, tags, idempotency_key, meaning, traceparent, keep_for_ms, cancel_requested_at, progress, error,
+                attempts, delete_after)
+    select id, seq, queue, type, final_state, final_reason, priority, run_at, created_at, expires_at, final_started_at,
+           clock_timestamp(), payload, final_result, attempt, max_attempts, life_start, lost, token, final_session_id,
+           final_worker, timeout_ms, backoff, tags, idempotency_key, meaning, traceparent, keep_for_ms, cancel_requested_at,
+           progress, final_error, attempts,
+           ((clock_timestamp() + coalesce(keep_for_ms, case final_state
+              when 'completed' then retention.completed_ms
+              when 'dead'      then retention.dead_ms
+              else                  retention.cancelled_ms end) * interval '1 ms') at time zone 'utc')::date
+      from ended, retention`
+
+/** A key lives on for a while after its job's end; from now on it counts down. */
+export const closeKeys = fragment`
+    update forgeq.idempotency_keys as key
+       set state = ended.final_state, expires_at = clock_timestamp() + retention.key_ms * interval '1 ms'
+      from ended, retention
+     where ended.idempotency_key is not null and key.key = ended.idempotency_key and key.job_id = ended.id`
+
+/** One row a kind, for the loop that rolls them up. */
+export const countEnded = fragment`
+    insert into forgeq.count_deltas (queue, type, event, n)
+    select queue, type, final_state, count(*) from ended group by queue, type, final_state`

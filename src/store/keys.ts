@@ -1,0 +1,75 @@
+import type { FinalState } from '../job/state.ts'
+import type { Database } from './database.ts'
+import { sql } from './sql.ts'
+
+export interface KeyClaim {
+  key: string
+  jobId: string
+  meaning: string
+}
+
+export interface StoredKey {
+  key: string
+  jobId: string
+  meaning: string
+  /** Set once its job has ended. */
+  state?: FinalState
+}
+
+/**
+ * Takes the keys that nobody has. Waits for another transaction that is about to take the same key, so that the loser
+ * of a race whose winner rolls back gets it; in key order, so that two of these never wait for each other. An expired
+ * key is nobody's.
+ */
+export async function takeKeys(db: Database, claims: readonly KeyClaim[]): Promise<Set<string>> {
+  const rows = await db.query<{ key: string }>(sql`
+    /* forgeq:take_keys */
+    insert into forgeq.idempotency_keys as held (key, job_id, meaning)
+    select key, job_id, meaning
+      from jsonb_to_recordset(${JSON.stringify(claims.map(({ key, jobId, meaning }) => ({ key, job_id: jobId, meaning })))}::text::jsonb)
+        as claim (key text, job_id uuid, meaning text)
+     order by key
+        on conflict (key) do update
+       set job_id = excluded.job_id, meaning = excluded.meaning, created_at = excluded.created_at, state = null, expires_at = null
+     where held.expires_at <= clock_timestamp()
+    returning key`)
+  return new Set(rows.map((row) => row.key))
+}
+
+/** What is known of keys that were not to be had. */
+export async function readKeys(db: Database, keys: readonly string[]): Promise<Map<string, StoredKey>> {
+  const rows = await db.query<{ key: string; job_id: string; meaning: string; state: FinalState | null }>(sql`
+    /* forgeq:read_keys */
+    select key, job_id, meaning, state from forgeq.idempotency_keys where key = any (${keys}::text[])`)
+  return new Map(
+    rows.map((row) => [
+      row.key,
+      { key: row.key, jobId: row.job_id, meaning: row.meaning, ...(row.state ? { state: row.state } : {}) },
+    ]),
+  )
+}
+
+/** Gives keys back that this transaction took and cannot use. */
+export async function dropKeys(db: Database, keys: readonly string[]): Promise<void> {
+  await db.query(sql`
+    /* forgeq:drop_keys */
+    delete from forgeq.idempotency_keys where key = any (${keys}::text[])`)
+}
+
+/** Forgets keys whose time is over. Returns how many. */
+export async function pruneKeys(db: Database, { limit }: { limit: number }): Promise<number> {
+  const rows = await db.query(sql`
+    /* forgeq:prune_keys */
+    with over as materialized (
+      select key
+        from forgeq.idempotency_keys
+       where expires_at <= clock_timestamp()
+       limit ${limit}
+         for update skip locked
+    )
+    delete from forgeq.idempotency_keys as held
+     using over
+     where held.key = over.key and held.expires_at <= clock_timestamp()
+    returning 1`)
+  return rows.length
+}

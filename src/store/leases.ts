@@ -1,0 +1,254 @@
+import type { Backoff } from '../job/backoff.ts'
+import { instantFromPostgres } from '../job/instant.ts'
+import type { Instant } from '../job/job.ts'
+import type { Database } from './database.ts'
+import { sql } from './sql.ts'
+
+/** A place where pending jobs lie in order: one queue, one type, one priority. */
+export interface Lane {
+  queue: string
+  type: string
+  priority: number
+}
+
+/** Where a dispatcher last found something in a lane. */
+export interface Position {
+  runAt: string
+  seq: number
+}
+
+export interface LaneClaim extends Lane {
+  /** A hint that keeps the scan off dead index entries while some snapshot pins them; null looks from the start. */
+  after: Position | null
+}
+
+export interface QueueLeases {
+  queue: string
+  /** Leases of this session and queue are numbered from here on. */
+  nextLeaseNo: number
+  /** So many of the jobs leased now may be started before the worker notes more. */
+  startable: number
+}
+
+export interface LeasedJob {
+  id: string
+  type: string
+  queue: string
+  priority: number
+  payloadJson: string
+  attempt: number
+  maxAttempts: number
+  lifeStart: number
+  token: number
+  leaseNo: number
+  createdAt: Instant
+  position: Position
+  lost: number
+  tags: string[]
+  keyed: boolean
+  timeoutMs?: number
+  backoff?: Backoff
+  traceparent?: string
+}
+
+interface LeasedRow {
+  id: string
+  type: string
+  queue: string
+  priority: number
+  payload: string
+  attempt: number
+  max_attempts: number
+  life_start: number
+  token: number
+  lease_no: number
+  created_at: string
+  run_at: string
+  seq: number
+  lost: number
+  tags: string[]
+  keyed: boolean
+  timeout_ms: number | null
+  backoff: string | null
+  traceparent: string | null
+  place: number
+}
+
+const leasedFromRow = (row: LeasedRow): LeasedJob => ({
+  id: row.id,
+  type: row.type,
+  queue: row.queue,
+  priority: row.priority,
+  payloadJson: row.payload,
+  attempt: row.attempt,
+  maxAttempts: row.max_attempts,
+  lifeStart: row.life_start,
+  token: row.token,
+  leaseNo: row.lease_no,
+  createdAt: instantFromPostgres(row.created_at),
+  position: { runAt: row.run_at, seq: row.seq },
+  lost: row.lost,
+  tags: row.tags,
+  keyed: row.keyed,
+  ...(row.timeout_ms === null ? {} : { timeoutMs: row.timeout_ms }),
+  ...(row.backoff === null ? {} : { backoff: JSON.parse(row.backoff) as Backoff }),
+  ...(row.traceparent === null ? {} : { traceparent: row.traceparent }),
+})
+
+/**
+ * The lanes that hold pending jobs, found by leaps over the index: its cost grows with the number of lanes, not with
+ * the jobs in them. `queues` null means every queue.
+ */
+export async function findLanes(
+  db: Database,
+  { queues, types }: { queues: string[] | null; types: string[] },
+): Promise<Lane[]> {
+  return db.query<Lane>(sql`
+    /* forgeq:find_lanes */
+    with recursive lane as (
+      (select queue, type, priority
+         from forgeq.jobs
+        where state = 'pending'
+        order by queue, type, priority desc
+        limit 1)
+      union all
+      select next.queue, next.type, next.priority
+        from lane
+       cross join lateral (
+         (select queue, type, priority
+            from forgeq.jobs
+           where state = 'pending' and queue = lane.queue and type = lane.type and priority < lane.priority
+           order by priority desc
+           limit 1)
+         union all
+         (select queue, type, priority
+            from forgeq.jobs
+           where state = 'pending' and (queue, type) > (lane.queue, lane.type)
+           order by queue, type, priority desc
+           limit 1)
+         limit 1
+       ) as next
+    )
+    select queue, type, priority
+      from lane
+     where type = any (${types}::text[]) and (${queues}::text[] is null or queue = any (${queues}::text[]))`)
+}
+
+export interface ClaimJobs {
+  sessionId: string
+  lanes: readonly LaneClaim[]
+  queues: readonly QueueLeases[]
+  limit: number
+}
+
+/**
+ * Leases up to `limit` pending jobs to a live session, the first of all the lanes together by priority, due time and
+ * seq, and notes how many of them may be started at once. Jobs locked by a concurrent claim are skipped, so claims
+ * never wait for each other. Answers in the order in which they are to start.
+ */
+export async function claimJobs(db: Database, { sessionId, lanes, queues, limit }: ClaimJobs): Promise<LeasedJob[]> {
+  const laneRows = lanes.map(({ queue, type, priority, after }) => ({
+    q: queue,
+    t: type,
+    p: priority,
+    at: after?.runAt,
+    seq: after?.seq,
+  }))
+  const queueRows = queues.map(({ queue, nextLeaseNo, startable }) => ({ q: queue, base: nextLeaseNo, startable }))
+  // Beyond 10 lanes each is looked at less deep, so that a claim reads at most about 20 rows for each that it leases.
+  const depth = Math.max(1, Math.min(limit, Math.ceil((10 * limit) / Math.max(1, lanes.length))))
+  // `materialized` is a fence: without it the planner may run a limited part once a row and lease the whole queue.
+  const rows = await db.query<LeasedRow>(sql`
+    /* forgeq:claim_jobs */
+    with session as materialized (
+      select id
+        from forgeq.sessions
+       where id = ${sessionId} and ended_at is null and expires_at > clock_timestamp()
+    ), lane as materialized (
+      select lane.q, lane.t, lane.p, coalesce(lane.at, '-infinity') as at, coalesce(lane.seq, 0) as seq
+        from session, jsonb_to_recordset(${JSON.stringify(laneRows)}::text::jsonb) as lane (q text, t text, p smallint, at timestamptz, seq bigint)
+       where not exists (
+         select from forgeq.queues as queue
+          where queue.name = lane.q and queue.paused_at is not null
+            and (queue.paused_until is null or queue.paused_until > clock_timestamp()))
+    ), share as materialized (
+      select q, t, p, at, seq, count(*) as take
+        from (select lane.*
+                from lane
+               cross join lateral (
+                 select job.run_at as found_at, job.seq as found_seq
+                   from forgeq.jobs as job
+                  where job.state = 'pending' and job.queue = lane.q and job.type = lane.t and job.priority = lane.p
+                    and (job.run_at, job.seq) > (lane.at, lane.seq)
+                  order by job.run_at, job.seq
+                  limit ${depth}
+               ) as head
+               order by lane.p desc, found_at, found_seq
+               limit ${limit}) as best
+       group by q, t, p, at, seq
+    ), next as materialized (
+      select locked.id, locked.queue, locked.priority, locked.run_at, locked.seq
+        from share
+       cross join lateral (
+         select job.id, job.queue, job.priority, job.run_at, job.seq
+           from forgeq.jobs as job
+          where job.state = 'pending' and job.queue = share.q and job.type = share.t and job.priority = share.p
+            and (job.run_at, job.seq) > (share.at, share.seq)
+            and (job.expires_at is null or job.expires_at > clock_timestamp())
+          order by job.run_at, job.seq
+          limit share.take
+            for update skip locked
+       ) as locked
+    ), numbered as materialized (
+      select next.id, next.queue, base.startable,
+             base.base + row_number() over (partition by next.queue order by next.priority desc, next.run_at, next.seq) - 1 as lease_no,
+             base.base as first_no, row_number() over (order by next.priority desc, next.run_at, next.seq) as place
+        from next
+        join jsonb_to_recordset(${JSON.stringify(queueRows)}::text::jsonb) as base (q text, base bigint, startable bigint)
+          on base.q = next.queue
+    ), noted as (
+      insert into forgeq.session_starts as starts (session_id, queue, upto)
+      select ${sessionId}, queue, least(max(lease_no), max(first_no) + max(startable) - 1)
+        from numbered
+       group by queue
+      on conflict (session_id, queue) do update set upto = greatest(starts.upto, excluded.upto)
+    )
+    update forgeq.jobs as job
+       set state = 'running', attempt = job.attempt + 1, token = job.token + 1, session_id = ${sessionId},
+           lease_no = numbered.lease_no, started_at = clock_timestamp()
+      from numbered
+     where job.id = numbered.id and job.state = 'pending'
+    returning job.id, job.type, job.queue, job.priority, job.payload, job.attempt, job.max_attempts, job.life_start, job.token,
+              job.lease_no, job.created_at, job.run_at, job.seq, job.lost, job.tags, job.idempotency_key is not null as keyed,
+              job.timeout_ms, job.backoff, job.traceparent, numbered.place`)
+  return rows.sort((a, b) => a.place - b.place).map(leasedFromRow)
+}
+
+/**
+ * Notes that leases up to `upto` may be started; awaited before any of them starts, so that recovery knows which
+ * buffered jobs certainly never did. False when the session has ended.
+ */
+export async function noteStarts(
+  db: Database,
+  { sessionId, queue, upto }: { sessionId: string; queue: string; upto: number },
+): Promise<boolean> {
+  const rows = await db.query(sql`
+    /* forgeq:note_starts */
+    insert into forgeq.session_starts as starts (session_id, queue, upto)
+    select session.id, ${queue}, ${upto}::bigint
+      from forgeq.sessions as session
+     where session.id = ${sessionId} and session.ended_at is null and session.expires_at > clock_timestamp()
+    on conflict (session_id, queue) do update set upto = greatest(starts.upto, excluded.upto)
+    returning 1`)
+  return rows.length > 0
+}
+
+/** The queues that are paused now. */
+export async function pausedQueues(db: Database): Promise<string[]> {
+  const rows = await db.query<{ name: string }>(sql`
+    /* forgeq:paused_queues */
+    select name
+      from forgeq.queues
+     where paused_at is not null and (paused_until is null or paused_until > clock_timestamp())`)
+  return rows.map((row) => row.name)
+}

@@ -1,0 +1,17 @@
+import type { Database } from './database.ts'
+import { sql } from './sql.ts'
+
+/** True when no process has made a pass of this loop within `withinMs`: the caller makes it now, the others skip it. */
+export async function takePass(db: Database, { name, withinMs }: { name: string; withinMs: number }): Promise<boolean> {
+  const rows = await db.query(sql`
+    /* forgeq:take_pass */
+    insert into forgeq.loops as loop (name, last_pass_at)
+    select ${name}, clock_timestamp()
+     where not exists (
+       select from forgeq.loops where name = ${name} and last_pass_at > clock_timestamp() - ${withinMs}::bigint * interval '1 ms')
+    on conflict (name) do update
+       set last_pass_at = excluded.last_pass_at
+     where loop.last_pass_at <= clock_timestamp() - ${withinMs}::bigint * interval '1 ms'
+    returning 1`)
+  return rows.length > 0
+}

@@ -1,0 +1,194 @@
+import type { Backoff } from '../job/backoff.ts'
+import { instantFromPostgres } from '../job/instant.ts'
+import type { Instant, JobError, WorkerRef } from '../job/job.ts'
+import type { Database } from './database.ts'
+import {
+  attemptsWith,
+  closeKeys,
+  countEnded,
+  insertFinished,
+  type Keeping,
+  retention,
+  retentionJson,
+} from './history.ts'
+import { Fragment, sql } from './sql.ts'
+
+/** A running job whose session has ended, expired or never was. */
+export interface LostJob {
+  id: string
+  attempt: number
+  maxAttempts: number
+  lifeStart: number
+  lost: number
+  cancelRequested: boolean
+  /** False when it lay in the worker's buffer and certainly never ran. */
+  mayHaveStarted: boolean
+  backoff?: Backoff
+  worker?: WorkerRef
+  lastSeenAt?: Instant
+  /** Why its session ended. */
+  endReason?: string
+}
+
+interface LostRow {
+  id: string
+  attempt: number
+  max_attempts: number
+  life_start: number
+  lost: number
+  cancel_requested: boolean
+  may_have_started: boolean
+  backoff: string | null
+  worker: string | null
+  last_heartbeat_at: string | null
+  end_reason: string | null
+}
+
+/**
+ * Locks running jobs that no live session holds. Rows that somebody else has locked are left for the next pass and do
+ * not starve the rest. The caller decides and writes in the same transaction.
+ */
+export async function lockLostJobs(db: Database, { limit }: { limit: number }): Promise<LostJob[]> {
+  const rows = await db.query<LostRow>(sql`
+    /* forgeq:lock_lost_jobs */
+    select job.id, job.attempt, job.max_attempts, job.life_start, job.lost, job.cancel_requested_at is not null as cancel_requested,
+           session.id is null or job.lease_no <= coalesce(starts.upto, 0) as may_have_started,
+           job.backoff,
+           case when session.id is not null
+                then jsonb_build_object('id', session.id, 'name', session.name, 'host', session.host, 'pid', session.pid) end as worker,
+           session.last_heartbeat_at, session.end_reason
+      from forgeq.jobs as job
+      left join forgeq.sessions as session on session.id = job.session_id
+      left join forgeq.session_starts as starts on starts.session_id = job.session_id and starts.queue = job.queue
+     where job.session_id is not null
+       and (session.id is null or session.ended_at is not null or session.expires_at <= clock_timestamp())
+     limit ${limit}
+       for update of job skip locked`)
+  return rows.map((row) => ({
+    id: row.id,
+    attempt: row.attempt,
+    maxAttempts: row.max_attempts,
+    lifeStart: row.life_start,
+    lost: row.lost,
+    cancelRequested: row.cancel_requested,
+    mayHaveStarted: row.may_have_started,
+    ...(row.backoff === null ? {} : { backoff: JSON.parse(row.backoff) as Backoff }),
+    ...(row.worker === null ? {} : { worker: JSON.parse(row.worker) as WorkerRef }),
+    ...(row.last_heartbeat_at === null ? {} : { lastSeenAt: instantFromPostgres(row.last_heartbeat_at) }),
+    ...(row.end_reason === null ? {} : { endReason: row.end_reason }),
+  }))
+}
+
+export interface Recovered {
+  id: string
+  state: 'pending' | 'retrying' | 'dead' | 'cancelled'
+  delayMs: number
+  /** False: it never ran, its number is given back. */
+  counted: boolean
+  worker?: WorkerRef
+  reason?: string
+  error?: JobError
+}
+
+/** Writes what was decided about jobs that this transaction holds by `lockLostJobs`. Returns how many. */
+export async function recoverJobs(db: Database, recovered: readonly Recovered[], keeping: Keeping): Promise<number> {
+  const rows = recovered.map(({ id, state, delayMs, counted, worker, reason, error }) => ({
+    id,
+    state,
+    delay: delayMs,
+    counted,
+    worker,
+    reason,
+    error,
+  }))
+  const [row] = await db.query<{ n: number }>(sql`
+    /* forgeq:recover_jobs */
+    with decided as materialized (
+      select * from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
+        as d (id uuid, state text, delay double precision, counted boolean, worker jsonb, reason text, error jsonb)
+    ), ${retention.from}${retentionJson(keeping)}${retention.as}, requeued as (
+      update forgeq.jobs as job
+         set state = decided.state, session_id = null, lease_no = null, started_at = null,
+             run_at = case when decided.state = 'pending' then job.run_at else clock_timestamp() + decided.delay * interval '1 ms' end,
+             attempt = case when decided.counted then job.attempt else greatest(job.attempt - 1, job.life_start) end,
+             lost = job.lost + case when decided.counted then 1 else 0 end,
+             error = coalesce(decided.error, job.error),
+             attempts = case when decided.counted then ${new Fragment(
+               attemptsWith({
+                 outcome: `'lost'`,
+                 worker: 'decided.worker',
+                 error: 'decided.error',
+                 ranMs: 'null::float8',
+               }),
+             )} else job.attempts end
+        from decided
+       where job.id = decided.id and job.state = 'running' and decided.state in ('pending', 'retrying')
+      returning job.id, job.queue, job.type, decided.counted
+    ), ended as (
+      delete from forgeq.jobs as job
+       using decided
+       where job.id = decided.id and job.state = 'running' and decided.state in ('dead', 'cancelled')
+      returning job.id, job.seq, job.queue, job.type, job.priority, job.run_at, job.created_at, job.expires_at, job.payload,
+                job.attempt, job.max_attempts, job.life_start, job.lost + case when decided.counted then 1 else 0 end as lost,
+                job.token, job.timeout_ms, job.backoff, job.tags, job.idempotency_key, job.meaning, job.traceparent,
+                job.keep_for_ms, job.cancel_requested_at, job.progress, job.attempts, decided.counted,
+                decided.state as final_state, decided.reason as final_reason, null::jsonb as final_result,
+                decided.error as final_error, job.session_id as final_session_id, decided.worker as final_worker,
+                job.started_at as final_started_at
+    ), moved as (${insertFinished}
+      returning id
+    ), closed as (${closeKeys}
+    ), counted_ends as (${countEnded}
+    ), counted as (
+      insert into forgeq.count_deltas (queue, type, event, n)
+      select queue, type, 'lost', count(*)
+        from (select queue, type from requeued where counted union all select queue, type from ended where counted) as lost
+       group by queue, type
+    )
+    select (select count(*) from requeued) + (select count(*) from moved) as n`)
+  return row?.n ?? 0
+}
+
+/** Leases that the store holds for a session and its worker does not know of. */
+export interface SyncLeases {
+  sessionId: string
+  /** By queue: leases beyond the newest that the worker has numbered may still be on their way. */
+  upto: Record<string, number>
+  known: readonly string[]
+  /** Given back more often than this, a lost delivery counts as a lost run. */
+  maxGivenBack: number
+}
+
+/**
+ * Gives back, at no attempt, what a claim leased whose answer never came: a live session would hold it for ever. Only
+ * to be called when no claim of this session can still be under way. Those that somebody asked to cancel are named
+ * instead: the worker reports them as released, which ends them.
+ */
+export async function syncLeases(
+  db: Database,
+  { sessionId, upto, known, maxGivenBack }: SyncLeases,
+): Promise<{ givenBack: number; cancelling: { id: string; token: number }[] }> {
+  const rows = await db.query<{ id: string; token: number; cancelling: boolean }>(sql`
+    /* forgeq:sync_leases */
+    with unknown as materialized (
+      select job.id, job.token, job.cancel_requested_at is not null as cancelling
+        from forgeq.jobs as job
+       where job.session_id = ${sessionId} and not job.id = any (${known as string[]}::uuid[])
+         and job.lease_no <= coalesce((${JSON.stringify(upto)}::text::jsonb ->> job.queue)::bigint, 0)
+       order by job.id
+         for update
+    ), given_back as (
+      update forgeq.jobs as job
+         set state = 'pending', session_id = null, lease_no = null, started_at = null,
+             attempt = case when job.given_back < ${maxGivenBack}::int then greatest(job.attempt - 1, job.life_start) else job.attempt end,
+             lost = job.lost + case when job.given_back < ${maxGivenBack}::int then 0 else 1 end,
+             given_back = least(job.given_back + 1, 32767)
+        from unknown
+       where job.id = unknown.id and job.session_id = ${sessionId} and not unknown.cancelling
+    )
+    select id, token, cancelling from unknown`)
+  return {
+    givenBack: rows.filter((row) => !row.cancelling).length,
+    cancelling: rows.filter((row) => row.cancelling).map(({ id, token }) => ({ id, token })),
+  }
+}

@@ -1,0 +1,139 @@
+import type { z } from 'zod'
+import type { NewJob } from '../job/job.ts'
+import { checkJson, joinPath, memberSpans } from '../job/json.ts'
+import { BACKOFF_FIELD_NAMES, ENQUEUE_FIELD_NAMES, EnqueueFields, UNSUPPORTED_FIELDS } from './enqueue-fields.ts'
+import { failure, mergeFailures, type Failure } from './failure.ts'
+import { problemsOf } from './problems-of.ts'
+
+export const DEFAULT_QUEUE = 'default'
+export const DEFAULT_MAX_ATTEMPTS = 25
+
+export interface EnqueueLimits {
+  maxPayloadBytes: number
+}
+
+/** What holds for a body that does not say it itself: values of the request's headers. */
+export interface EnqueueDefaults {
+  idempotencyKey?: string | undefined
+  traceparent?: string | undefined
+}
+
+export type ParsedEnqueue = { job: NewJob; code?: never; problems?: never } | Failure
+
+/**
+ * Reads the JSON text of one job. The payload stays the text it was, digit for digit; every other field is checked
+ * and has its default. A refusal names every problem with its path.
+ */
+export function parseEnqueue(body: string, limits: EnqueueLimits, defaults: EnqueueDefaults = {}): ParsedEnqueue {
+  const spans = memberSpans(body)
+  if (!spans) return notAnObject(body)
+  if (spans.duplicates.length > 0) {
+    return { code: 'invalid_job', problems: spans.duplicates.map((path) => ({ path, message: 'stands twice' })) }
+  }
+  const fields: Record<string, unknown> = Object.create(null)
+  let payloadJson: string | undefined
+  for (const [name, { start, end }] of spans.members) {
+    const text = body.slice(start, end)
+    if (name === 'payload') payloadJson = text
+    else {
+      try {
+        fields[name] = JSON.parse(text)
+      } catch {
+        return notJson(body)
+      }
+    }
+  }
+  return enqueueFromFields(fields, payloadJson, limits, defaults)
+}
+
+/**
+ * The same checks for fields that come from elsewhere (flags, options of a program) under the names of the wire,
+ * with the payload as JSON text (absent: `{}`).
+ */
+export function enqueueFromFields(
+  fields: Record<string, unknown>,
+  payloadJson: string | undefined,
+  limits: EnqueueLimits,
+  defaults: EnqueueDefaults = {},
+): ParsedEnqueue {
+  const failures = [checkPayload(payloadJson, limits), checkTogether(fields, defaults)].filter(
+    (found) => found !== undefined,
+  )
+  const parsed = EnqueueFields.safeParse(fields)
+  if (!parsed.success) failures.push(...fieldFailures(parsed.error))
+  const refused = mergeFailures(failures)
+  if (refused || !parsed.success) return refused ?? failure('invalid_job', '', 'is not a job')
+  return { job: newJob(parsed.data, payloadJson ?? '{}', defaults) }
+}
+
+function newJob(fields: z.output<typeof EnqueueFields>, payloadJson: string, defaults: EnqueueDefaults): NewJob {
+  const job: NewJob = {
+    type: fields.type,
+    queue: fields.queue ?? DEFAULT_QUEUE,
+    payloadJson,
+    priority: fields.priority ?? 0,
+    maxAttempts: fields.max_attempts ?? DEFAULT_MAX_ATTEMPTS,
+    tags: fields.tags ?? [],
+  }
+  if (fields.id !== undefined) job.id = fields.id
+  if (fields.run_at !== undefined) job.runAt = fields.run_at
+  if (fields.delay !== undefined) job.delayMs = fields.delay
+  if (fields.expires_at !== undefined) job.expiresAt = fields.expires_at
+  if (fields.expires_in !== undefined) job.expiresInMs = fields.expires_in
+  if (fields.backoff !== undefined) job.backoff = fields.backoff
+  if (fields.timeout !== undefined) job.timeoutMs = fields.timeout
+  if (fields.keep_for !== undefined) job.keepForMs = fields.keep_for
+  const key = fields.idempotency_key ?? defaults.idempotencyKey
+  if (key !== undefined) job.idempotencyKey = key
+  const traceparent = fields.traceparent ?? defaults.traceparent
+  if (traceparent !== undefined) job.traceparent = traceparent
+  return job
+}
+
+function checkPayload(payloadJson: string | undefined, { maxPayloadBytes }: EnqueueLimits): Failure | undefined {
+  if (payloadJson === undefined) return undefined
+  const check = checkJson(payloadJson, { maxBytes: maxPayloadBytes })
+  if (check.ok) return undefined
+  const code = { syntax: 'invalid_json', value: 'invalid_job', size: 'payload_too_large' } as const
+  return failure(code[check.reason], joinPath('payload', check.path), check.message)
+}
+
+/** What no field can say alone. */
+function checkTogether(fields: Record<string, unknown>, { idempotencyKey }: EnqueueDefaults): Failure | undefined {
+  const problems = []
+  if (fields['run_at'] !== undefined && fields['delay'] !== undefined) {
+    problems.push({ path: 'delay', message: 'cannot be given together with run_at' })
+  }
+  if (fields['expires_at'] !== undefined && fields['expires_in'] !== undefined) {
+    problems.push({ path: 'expires_in', message: 'cannot be given together with expires_at' })
+  }
+  const key = fields['idempotency_key']
+  if (idempotencyKey !== undefined && key !== undefined && key !== idempotencyKey) {
+    problems.push({ path: 'idempotency_key', message: 'must be the same as the Idempotency-Key header' })
+  }
+  return problems.length > 0 ? { code: 'invalid_job', problems } : undefined
+}
+
+function fieldFailures(error: z.ZodError): Failure[] {
+  const known = (object: PropertyKey[]) => (object[0] === 'backoff' ? BACKOFF_FIELD_NAMES : ENQUEUE_FIELD_NAMES)
+  return problemsOf(error, known).map(({ path, message }) =>
+    (UNSUPPORTED_FIELDS as readonly string[]).includes(path)
+      ? failure('unsupported', path, 'is not supported by this release')
+      : failure('invalid_job', path, message),
+  )
+}
+
+function notAnObject(body: string): Failure {
+  return isSyntaxError(body) ? notJson(body) : failure('invalid_job', '', 'a job must be a JSON object')
+}
+
+/** A failure that says where the text stops being JSON. */
+export function notJson(text: string): Failure {
+  const check = checkJson(text, { maxBytes: Infinity, maxDepth: Infinity })
+  return failure('invalid_json', '', check.ok ? 'the text is not JSON' : check.message)
+}
+
+export function isSyntaxError(text: string): boolean {
+  const check = checkJson(text, { maxBytes: Infinity, maxDepth: Infinity })
+  return !check.ok && check.reason === 'syntax'
+}

@@ -1,0 +1,176 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+import { test } from 'vitest'
+import type { EmbeddedConnection } from '../../src/embedded/index.ts'
+
+export const isRoot = process.getuid?.() === 0
+
+/** A test that needs root; elsewhere it is skipped under a name that says so, and in CI that is a failure. */
+export function testAsRoot(name: string, run: () => Promise<void>): void {
+  if (isRoot) test(name, run)
+  else if (process.env['CI']) test(name, () => Promise.reject(new Error('this test needs root, and CI has to run it')))
+  else test.skip(`NOT RUN, needs root: ${name}`, run)
+}
+
+const projects: string[] = []
+const children: ChildProcess[] = []
+
+/** A new folder that anybody may enter; gone after `cleanUp`. */
+export function newProject(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'forgeq-test-'))
+  chmodSync(folder, 0o755)
+  projects.push(folder)
+  return folder
+}
+
+/** Ends every process that works for a project of this file, and removes the projects. */
+export async function cleanUp(): Promise<void> {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+  const folders = projects.splice(0)
+  for (const { pid } of allProcesses().filter(({ args }) => folders.some((folder) => args.includes(folder))))
+    kill(pid, 'SIGKILL')
+  for (const folder of folders) {
+    await until(() => !processesOf(folder).length)
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+
+export interface Process {
+  pid: number
+  args: string
+  cwd: string
+}
+
+/** Every process of the machine that can be looked at and lives. */
+function allProcesses(): Process[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => ({
+      pid: Number(name),
+      args: look(() => readFileSync(`/proc/${name}/cmdline`, 'utf8')),
+      cwd: look(() => readlinkSync(`/proc/${name}/cwd`)),
+    }))
+    .filter(({ args }) => args !== '')
+}
+
+/** All that names the folder or works in it: servers, their children, keepers, users. */
+export const processesOf = (folder: string): Process[] =>
+  allProcesses().filter(
+    ({ args, cwd, pid }) => pid !== process.pid && (args.includes(folder) || cwd.startsWith(folder)),
+  )
+
+/** The servers of the folder; there must never be two. */
+export const serversOf = (folder: string): number[] =>
+  processesOf(folder)
+    .filter(({ args }) => basename(args.split('\0')[0]!) === 'postgres' && args.includes('\0-D\0'))
+    .map(({ pid }) => pid)
+
+export const keepersOf = (folder: string): number[] =>
+  processesOf(folder)
+    .filter(({ args }) => args.includes('keeper-main'))
+    .map(({ pid }) => pid)
+
+export const uidOf = (pid: number): number => statSync(`/proc/${pid}`).uid
+
+export function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // ended by itself
+  }
+}
+
+/** Waits for a condition that some other process brings about. */
+export async function until(condition: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
+  const deadline = performance.now() + withinMs
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${condition.toString()}`)
+    await sleep(20)
+  }
+}
+
+export async function query(connection: EmbeddedConnection, sql: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client(connection)
+  client.on('error', () => undefined)
+  await client.connect()
+  try {
+    return (await client.query(sql)).rows as Record<string, unknown>[]
+  } finally {
+    await client.end()
+  }
+}
+
+export interface Said {
+  word: string
+  ms?: number
+  created?: boolean
+  connection?: EmbeddedConnection
+  code?: string
+  message?: string
+  hint?: string
+}
+
+export interface User {
+  pid: number
+  /** The first line with this word, said already or to come. */
+  said(word: string): Promise<Said>
+  tell(line: 'ensure' | 'release'): void
+  kill(signal: NodeJS.Signals): Promise<void>
+  ended: Promise<void>
+}
+
+interface UserOptions {
+  lingerMs?: number
+  /** runs before node, as in `unshare -m sh -c '…; exec "$@"' sh` */
+  wrapper?: string[]
+  uid?: number
+  gid?: number
+}
+
+/** A process of its own, in a session of its own, that uses the embedded PostgreSQL of `dataDir`. */
+export function startUser(dataDir: string, { lingerMs = 1000, wrapper = [], uid, gid }: UserOptions = {}): User {
+  const node = [process.execPath, '--import', 'jiti/register', fileURLToPath(new URL('user.ts', import.meta.url))]
+  const [command, ...args] = [...wrapper, ...node, dataDir, String(lingerMs)]
+  const as = uid === undefined || gid === undefined ? {} : { uid, gid }
+  const child = spawn(command!, args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true, ...as })
+  children.push(child)
+  const lines: Said[] = []
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  let isOver = false
+  void ended.then(() => (isOver = true))
+  createInterface(child.stdout!).on('line', (line) => lines.push(JSON.parse(line) as Said))
+  return {
+    pid: child.pid!,
+    async said(word) {
+      await until(() => isOver || lines.some((line) => line.word === word || line.word === 'failed'))
+      const found = lines.find((line) => line.word === word)
+      if (!found) throw new Error(`not said: ${word}, but ${JSON.stringify(lines)}`)
+      return found
+    },
+    tell: (line) => void child.stdin!.write(`${line}\n`),
+    async kill(signal) {
+      child.kill(signal)
+      await ended
+    },
+    ended,
+  }
+}
+
+export const modeOf = (path: string): string => (statSync(path).mode & 0o7777).toString(8)
+
+export const unfinishedClusters = (dataDir: string): string[] =>
+  existsSync(dataDir) ? readdirSync(dataDir).filter((name) => name.startsWith('cluster.new-')) : []
+
+function look(at: () => string): string {
+  try {
+    return at()
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,121 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { openEmbedded } from '../../src/embedded/index.ts'
+import { cleanUp, isRoot, keepersOf, modeOf, newProject, query, serversOf, startUser, uidOf, until } from './harness.ts'
+
+afterEach(cleanUp)
+
+test('the first user makes the database, the next ones share it', async () => {
+  const dataDir = join(newProject(), '.forgeq')
+  const first = await openEmbedded({ dataDir, lingerMs: 500 })
+  await query(first.connection, 'create table kept as select 42 as answer')
+  const second = await openEmbedded({ dataDir, lingerMs: 500 })
+  expect([first.created, second.created]).toEqual([true, false])
+  expect(await query(second.connection, 'select answer from kept')).toEqual([{ answer: 42 }])
+  expect(serversOf(dataDir)).toHaveLength(1)
+  await first.release()
+  await first.release()
+  expect(await query(second.connection, 'select answer from kept')).toEqual([{ answer: 42 }])
+  await second.release()
+  await until(() => !serversOf(dataDir).length && !keepersOf(dataDir).length)
+  const third = await openEmbedded({ dataDir, lingerMs: 500 })
+  expect(third.created).toBe(false)
+  expect(await query(third.connection, 'select answer from kept')).toEqual([{ answer: 42 }])
+  await third.release()
+})
+
+test('attaches within 200 ms to a server that runs', async () => {
+  const dataDir = join(newProject(), '.forgeq')
+  await openEmbedded({ dataDir })
+  const tookMs: number[] = []
+  for (let i = 0; i < 5; i++) {
+    const from = performance.now()
+    await openEmbedded({ dataDir })
+    tookMs.push(performance.now() - from)
+  }
+  expect(Math.min(...tookMs)).toBeLessThan(200)
+})
+
+test('is private: folders 0700, the password 0600 and in no command line or environment, no TCP, scram', async () => {
+  const dataDir = join(newProject(), '.forgeq')
+  const { connection, release } = await openEmbedded({ dataDir, lingerMs: 500 })
+  for (const folder of ['.', 'cluster', 'cluster/data', 'socket', 'users'])
+    expect(modeOf(join(dataDir, folder))).toBe('700')
+  for (const file of ['cluster/password', 'postgres.log', 'lock']) expect(modeOf(join(dataDir, file))).toBe('600')
+  expect(readFileSync(join(dataDir, '.gitignore'), 'utf8')).toBe('*\n')
+  for (const pid of [...serversOf(dataDir), ...keepersOf(dataDir)])
+    for (const file of ['cmdline', 'environ'])
+      expect(readFileSync(`/proc/${pid}/${file}`, 'utf8')).not.toContain(connection.password)
+  await expect(query({ ...connection, password: 'wrong' }, 'select 1')).rejects.toMatchObject({ code: '28P01' })
+  const [row] = await query(
+    connection,
+    `select current_setting('listen_addresses') as tcp, current_setting('fsync') as fsync, current_setting('timezone') as zone,
+            pg_encoding_to_char(encoding) as encoding, datlocprovider as provider, datlocale as locale
+       from pg_database where datname = current_database()`,
+  )
+  expect(row).toEqual({ tcp: '', fsync: 'on', zone: 'UTC', encoding: 'UTF8', provider: 'b', locale: 'C.UTF-8' })
+  if (isRoot) expect(serversOf(dataDir).map(uidOf)).not.toContain(0)
+  await release()
+})
+
+test('takes settings from whoever starts it', async () => {
+  const dataDir = join(newProject(), '.forgeq')
+  const { connection } = await openEmbedded({ dataDir, settings: { work_mem: '7MB' } })
+  expect(await query(connection, 'show work_mem')).toEqual([{ work_mem: '7MB' }])
+})
+
+test('eight that start at the same moment get one database and one server', async () => {
+  const dataDir = join(newProject(), '.forgeq')
+  const users = Array.from({ length: 8 }, () => startUser(dataDir))
+  const opened = await Promise.all(users.map((user) => user.said('open')))
+  expect(opened.filter(({ created }) => created)).toHaveLength(1)
+  expect(new Set(opened.map(({ connection }) => connection!.password)).size).toBe(1)
+  expect(serversOf(dataDir)).toHaveLength(1)
+  await until(() => keepersOf(dataDir).length === 1)
+  expect(readdirSync(join(dataDir, 'users'))).toHaveLength(8)
+})
+
+test('outlives its last user by the time told, not less and little more', async () => {
+  const dataDir = join(newProject(), '.forgeq')
+  const { release } = await openEmbedded({ dataDir, lingerMs: 2000 })
+  await until(() => keepersOf(dataDir).length === 1)
+  await release()
+  const from = performance.now()
+  await until(() => !serversOf(dataDir).length)
+  const tookMs = performance.now() - from
+  expect(tookMs).toBeGreaterThan(2000)
+  expect(tookMs).toBeLessThan(6000)
+})
+
+test('whoever comes as the last one leaves finds a server', async () => {
+  const dataDir = join(newProject(), '.forgeq')
+  const visit = async (): Promise<void> => {
+    const { connection, release } = await openEmbedded({ dataDir, lingerMs: 0 })
+    expect(await query(connection, 'select 1 as one')).toEqual([{ one: 1 }])
+    await release()
+  }
+  await visit()
+  let stops = 0
+  // The keeper looks every 500 ms: visits at all distances from its look, some just before, some in the middle of the stop.
+  for (let round = 0; round < 12; round++) {
+    await new Promise((resolve) => setTimeout(resolve, 430 + round * 15))
+    if (!serversOf(dataDir).length) stops++
+    await visit()
+    expect(serversOf(dataDir).length).toBeLessThanOrEqual(1)
+  }
+  expect(stops).toBeGreaterThan(0)
+})
+
+test('the Ctrl-C of the terminal in which it was started does not reach it', async () => {
+  const dataDir = join(newProject(), '.forgeq')
+  const user = startUser(dataDir, { lingerMs: 20_000 })
+  await user.said('open')
+  await until(() => keepersOf(dataDir).length === 1)
+  process.kill(-user.pid, 'SIGINT') // to its whole process group, as a terminal does
+  await user.ended
+  const again = await openEmbedded({ dataDir })
+  expect(again.created).toBe(false)
+  expect(keepersOf(dataDir)).toHaveLength(1)
+  expect(serversOf(dataDir)).toHaveLength(1)
+})
