@@ -24,8 +24,8 @@ function versionOf(folder) {
 
 function redisVersion() {
   try {
-    return /v=(\S+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))?.[1] ?? 'unknown'
+    return /v=(\S+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))?.[1] ?? 'unknown version'
   } catch {
-    return 'not installed'
+    return null
   }
 }

@@ -34,25 +34,45 @@ export function renderTable({ summary, cases }) {
   for (const { title, ratio } of ratios(summary)) {
     table.push([title, ...cases.map(({ name }) => ratio(name))])
   }
-  return table.toString()
+  return table.toString().replaceAll(/ +$/gm, '')
 }
 
 function ratios(summary) {
+  if (!summary.some(({ system }) => system === 'forgeq')) return []
   const medianOf = (system, name) => summary.find((row) => row.system === system)?.cases[name]?.median
-  const others = (names) => (name) => Math.max(...names.map((system) => medianOf(system, name) ?? 0))
   const compared = [
-    { title: 'forgeq ÷ floor', best: others(['floor']) },
-    { title: 'forgeq ÷ best on PostgreSQL', best: others(['graphile-worker', 'pg-boss']) },
-    { title: 'forgeq ÷ bullmq', best: others(['bullmq']) },
-    { title: 'forgeq ÷ bullmq-fsync', best: others(['bullmq-fsync']) },
+    { title: 'forgeq ÷ floor', others: ['floor'] },
+    { title: 'forgeq ÷ best on PostgreSQL', others: ['graphile-worker', 'pg-boss'] },
+    { title: 'forgeq ÷ bullmq', others: ['bullmq'] },
+    { title: 'forgeq ÷ bullmq-fsync', others: ['bullmq-fsync'] },
   ]
-  return compared.map(({ title, best }) => ({
-    title,
-    ratio(name) {
+  return compared.map(({ title, others }) => {
+    const ratio = (name) => {
       const ours = medianOf('forgeq', name)
-      return ours && best(name) ? `${(ours / best(name)).toFixed(2)} ×` : '–'
-    },
-  }))
+      const best = Math.max(...others.map((system) => medianOf(system, name) ?? 0))
+      return ours && best ? `${(ours / best).toFixed(2)} ×` : '–'
+    }
+    return { title, ratio }
+  })
+}
+
+/** The same as a Markdown table for the README, with the machine it holds for. */
+export function renderMarkdown({ summary, machine, postgres, startedAt, options }) {
+  const names = Object.keys(summary[0].cases)
+  const lines = [
+    ['jobs a second', ...names],
+    ['---', ...names.map(() => '--:')],
+    ...summary.map((row) => [row.system, ...names.map((name) => cell(row.cases[name]).replace('\n', '<br>'))]),
+    ...ratios(summary).map(({ title, ratio }) => [title, ...names.map(ratio)]),
+  ]
+  const versions = Object.entries(machine.packages).map(([name, version]) => `${name} ${version}`)
+  return [
+    `${startedAt.slice(0, 10)}: ${machine.cores} cores of ${machine.cpu}, ${machine.memoryGb} GB, ${machine.system}, ` +
+      `Node ${machine.node}, PostgreSQL ${postgres.server_version} (fsync ${postgres.fsync}), Redis ${machine.redis}, ` +
+      `forgeq ${machine.forgeq}, ${versions.join(', ')}; ${options.runs} runs of ${options.jobs.toLocaleString('en')} jobs.`,
+    '',
+    ...lines.map((line) => `| ${line.join(' | ')} |`),
+  ].join('\n')
 }
 
 function cell(rates) {
@@ -62,7 +82,7 @@ function cell(rates) {
 }
 
 function short(rate) {
-  if (rate >= 99_950) return `${Math.round(rate / 1000)} k`
-  if (rate >= 1000) return `${(rate / 1000).toFixed(1)} k`
+  if (rate >= 99_950) return `${Math.round(rate / 1000)}k`
+  if (rate >= 1000) return `${(rate / 1000).toFixed(1)}k`
   return rate >= 99.5 ? String(Math.round(rate)) : rate.toFixed(1)
 }

@@ -17,7 +17,7 @@ if (existsSync(NODE) && process.env.FORGEQ_BENCH_NODE !== NODE) {
 const { parseArguments, USAGE } = await import('./arguments.js')
 const { describeMachine } = await import('./machine.js')
 const { renderTable, summariseAll } = await import('./report.js')
-const { runCase } = await import('./runCase.js')
+const { runCase } = await import('./run-case.js')
 const { startPostgres } = await import('./stores/postgres.js')
 const { createRedisStore } = await import('./stores/redis.js')
 
@@ -40,17 +40,31 @@ async function main() {
     return 1
   }
 
+  const machine = describeMachine()
+  if (options.systems.some(({ store }) => store === 'redis') && !machine.redis) {
+    console.error(
+      'redis-server was not found: install it (apt-get install redis-server), or leave BullMQ out with --only.',
+    )
+    return 1
+  }
+
   const startedAt = new Date()
   const postgres = await startPostgres(options)
-  const server = await postgres.describe()
-  const measurements = await measureAll(options, { postgres, redis: createRedisStore() }).finally(postgres.stop)
+  let measurements
+  let server
+  try {
+    server = await postgres.describe()
+    measurements = await measureAll(options, { postgres, redis: createRedisStore() })
+  } finally {
+    await postgres.stop()
+  }
 
   const summary = summariseAll({ ...options, measurements })
   const { runs, jobs, enqueueMs, quick } = options
   const report = {
     startedAt: startedAt.toISOString(),
     options: { runs, jobs, enqueueMs, quick },
-    machine: describeMachine(),
+    machine,
     postgres: server,
     summary,
     measurements,

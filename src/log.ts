@@ -1,5 +1,6 @@
 import pino, { type Logger } from 'pino'
 import { prettyLine } from './log-pretty.ts'
+import { safeJson } from './safe-json.ts'
 
 export type { Logger }
 
@@ -38,7 +39,7 @@ export function createLog({ level, format, stream, color = false, secrets = [] }
   const pretty = format === 'pretty' || (format === 'auto' && stream.isTTY === true)
   const mask = maskOf(secrets)
   const write = (line: string): void => {
-    const safe = mask(escapeUnsafe(line))
+    const safe = mask(safeJson(line))
     stream.write(pretty ? prettyLine(safe, { color }) : safe)
   }
   return pino(
@@ -53,12 +54,6 @@ export function createLog({ level, format, stream, color = false, secrets = [] }
     { write },
   )
 }
-
-// JSON escapes C0 only. The rest that moves a cursor, ends a line for some reader or reorders text stands inside strings,
-// where an escape means the same character.
-const UNSAFE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
-const escapeUnsafe = (line: string): string =>
-  line.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 function maskOf(secrets: readonly string[]): (line: string) => string {
   // As they stand in a JSON line. A very short one would black out half of every line.

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import { createLedger } from '../seen.js'
+import { createLedger } from '../ledger.js'
 import { payloadsFrom } from './payload.js'
 
 const PER_CALL = 1_000

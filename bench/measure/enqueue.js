@@ -1,4 +1,4 @@
-import { createLedger } from '../seen.js'
+import { createLedger } from '../ledger.js'
 import { payloadOf, payloadsFrom } from './payload.js'
 
 const WARM_UP_MS = 500

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 
@@ -53,13 +52,7 @@ async function startEmbedded() {
   if (!existsSync(EMBEDDED)) throw new Error('ForgeQ is not built: run `npm run build` first, or pass --database-url.')
   const { openEmbedded } = await import(EMBEDDED.href)
   const { connection, release } = await openEmbedded({ dataDir: DATA_DIR })
-  return {
-    url: urlOf(connection),
-    async release() {
-      await release()
-      await rm(DATA_DIR, { recursive: true, force: true })
-    },
-  }
+  return { url: urlOf(connection), release }
 }
 
 function urlOf({ host, port, user, password, database }) {

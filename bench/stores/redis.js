@@ -19,9 +19,7 @@ export function createRedisStore() {
       const server = spawn('redis-server', ['--port', '0', '--unixsocket', socket, '--dir', folder, ...durability], {
         stdio: 'ignore',
       })
-      await once(server, 'spawn').catch(() => {
-        throw new Error('redis-server was not found: install it (Debian: apt-get install redis-server).')
-      })
+      await once(server, 'spawn')
       const ended = once(server, 'exit')
       const client = new Redis({ path: socket, maxRetriesPerRequest: 100, retryStrategy: () => 50 })
       client.on('error', () => {})

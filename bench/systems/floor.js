@@ -39,17 +39,17 @@ export async function open({ databaseUrl }) {
     },
 
     async drain({ handle }) {
-      let stopping = false
+      const stopping = new AbortController()
       const loops = Array.from({ length: LOOPS }, async () => {
         const client = await pool.connect()
         try {
-          while (!stopping) await takeBatch(client, handle)
+          while (!stopping.signal.aborted) await takeBatch(client, handle)
         } finally {
           client.release()
         }
       })
       return async () => {
-        stopping = true
+        stopping.abort()
         await Promise.all(loops)
       }
     },

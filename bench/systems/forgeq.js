@@ -30,7 +30,10 @@ export async function open({ databaseUrl }) {
     },
 
     async unfinished() {
-      const { rows } = await pool.query('select count(*)::int as jobs from forgeq.jobs')
+      const { rows } = await pool.query(
+        `select (select count(*) from forgeq.jobs)::int
+              + (select count(*) from forgeq.finished_jobs where state = 'dead')::int as jobs`,
+      )
       return rows[0].jobs
     },
 

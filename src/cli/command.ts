@@ -18,6 +18,7 @@ export interface Leaf {
   name: string
   summary: string
   examples: string[]
+  /** Beside those of the database and the log, which every command has. */
   settings?: SettingGroup[]
   /** It prints a list, so `--ndjson` gives a line an item. */
   list?: boolean
@@ -31,63 +32,72 @@ export interface Invocation {
   args: string[]
 }
 
-/** A command with the flags that all have, its settings' flags, its examples in `--help`. */
-export function leaf(cli: Cli, { name, summary, examples, settings = [], list = false }: Leaf): Command {
-  const [word = '', ...args] = name.split(' ')
-  const command = new Command(word).description(summary).exitOverride().helpOption('-h, --help', 'show this help')
-  for (const argument of args) command.argument(argument)
-  command.configureHelp({ helpWidth: cli.io.stdout.columns ?? 100 })
-  command.configureOutput({
-    writeOut: (text) => void cli.io.stdout.write(text),
-    writeErr: (text) => void cli.io.stderr.write(text),
-    outputError: () => {},
-  })
-  command.addHelpText('after', `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}`)
-  const everywhere: SettingGroup[] = [...settings, 'database', 'log']
-  command.optionsGroup('Settings (flag, environment variable or key of forgeq.config.*):')
-  for (const setting of SETTINGS.filter(({ group }) => everywhere.includes(group))) {
-    command.addOption(new Option(setting.flag, `${setting.help} (${setting.env[0]}${defaultOf(setting.key)})`))
+/** A command that does something, as opposed to one that only holds others. */
+export class LeafCommand extends Command {
+  readonly leaf: Leaf
+
+  constructor(leaf: Leaf) {
+    super(leaf.name.split(' ')[0])
+    this.leaf = leaf
   }
-  command.optionsGroup('Options:')
+}
+
+/** A command with its arguments, its examples in `--help` and the flags that all have. */
+export function leaf(cli: Cli, leaf: Leaf): LeafCommand {
+  const command = dressed(cli, new LeafCommand(leaf), leaf.summary)
+  for (const argument of leaf.name.split(' ').slice(1)) command.argument(argument)
+  command.addHelpText('after', `\nExamples:\n${leaf.examples.map((example) => `  $ ${example}`).join('\n')}`)
   command.option('--json', 'print the JSON of the HTTP API; errors too, on stderr')
-  if (list) command.option('--ndjson', 'print one JSON object a line')
+  if (leaf.list) command.option('--ndjson', 'print one JSON object a line')
   return command
 }
 
-const defaultOf = (key: string): string => {
-  const text = DEFAULT_TEXTS.get(key)
-  return text === undefined ? '' : `, default ${text}`
-}
-
-/** Gives a command its body; what it returns is the exit code. */
-export function does(cli: Cli, command: Command, body: (invocation: Invocation) => Promise<number | void>): Command {
+/** Gives a command its body, after the flags of its own; what it returns is the exit code. */
+export function does(
+  cli: Cli,
+  command: LeafCommand,
+  body: (invocation: Invocation) => Promise<number | void>,
+): Command {
+  addSettings(command)
   return command.action(async () => {
-    const { json, ndjson } = command.opts<{ json?: boolean; ndjson?: boolean }>()
-    const out = createOutput(cli.io, {
-      json: json ?? false,
-      ndjson: (ndjson ?? false) && command.options.some(isListFlag),
-    })
+    const { json = false, ndjson = false } = command.opts<{ json?: boolean; ndjson?: boolean }>()
+    const out = createOutput(cli.io, { json, ndjson: ndjson && (json || command.leaf.list === true) })
     cli.running = pathOf(command)
     cli.json = out.json
     cli.exitCode = (await body({ io: cli.io, out, command, args: command.args })) ?? 0
   })
 }
 
-const isListFlag = ({ long, description }: Option): boolean => long === '--ndjson' && description.startsWith('print')
-
 /** A command that only holds others: `forgeq jobs`. */
 export function branch(cli: Cli, name: string, summary: string, leaves: Command[]): Command {
-  const command = new Command(name).description(summary).exitOverride().helpOption('-h, --help', 'show this help')
-  command.configureHelp({ helpWidth: cli.io.stdout.columns ?? 100 })
-  command.configureOutput({
-    writeOut: (text) => void cli.io.stdout.write(text),
-    writeErr: (text) => void cli.io.stderr.write(text),
-    outputError: () => {},
-  })
+  const command = dressed(cli, new Command(name), summary)
   for (const each of leaves) command.addCommand(each)
   return command
 }
 
+/** `forgeq jobs show` */
 export function pathOf(command: Command): string {
   return command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name()
+}
+
+function dressed<T extends Command>(cli: Cli, command: T, summary: string): T {
+  command.description(summary).exitOverride().helpOption('-h, --help', 'show this help')
+  command.configureHelp({ helpWidth: cli.io.stdout.columns ?? 100 })
+  command.configureOutput({
+    writeOut: (text) => void cli.io.stdout.write(text),
+    writeErr: (text) => void cli.io.stderr.write(text),
+    // Wrong usage is printed as every error is.
+    outputError: () => {},
+  })
+  return command
+}
+
+function addSettings(command: LeafCommand): void {
+  const groups: SettingGroup[] = [...(command.leaf.settings ?? []), 'database', 'log']
+  command.optionsGroup('Settings (flag, environment variable or key of forgeq.config.*):')
+  const settings = groups.flatMap((name) => SETTINGS.filter(({ group }) => group === name))
+  for (const { key, flag, env, help } of settings) {
+    const otherwise = DEFAULT_TEXTS.get(key)
+    command.addOption(new Option(flag, `${help} (${env[0]}${otherwise === undefined ? '' : `, default ${otherwise}`})`))
+  }
 }

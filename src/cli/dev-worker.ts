@@ -4,7 +4,8 @@ import type { Cli } from './command.ts'
 import type { WorkerReady } from './dev/supervisor.ts'
 import { openLog } from './session.ts'
 import { secretsOf } from './settings.ts'
-import { stopLimitMs, stopOnSignal } from './stopping.ts'
+import { stopOnSignal } from './stopping.ts'
+import { workUntilTold } from './worker.ts'
 
 /** The worker process of `forgeq dev`, started by it alone: its configuration comes as a message, `dev` makes it end. */
 export function devWorkerCommand(cli: Cli): Command {
@@ -42,12 +43,7 @@ async function work(
     const handlers = await app.loadHandlers({ strict: false })
     const worker = await app.startWorker({ handlers, exclusiveProcess: true })
     process.send?.({ types: handlers.types } satisfies WorkerReady)
-    const ended = await Promise.race([stopping.told.then(() => undefined), worker.ended])
-    if (ended !== undefined) log.error({ worker: worker.id, reason: ended }, 'worker ended')
-    const graceMs = ended === undefined ? config.graceMs : 0
-    stopping.limit(stopLimitMs(graceMs), ended === undefined ? 0 : 1, () => log.warn('the stop took too long'))
-    await worker.stop({ graceMs })
-    return ended === undefined ? 0 : 1
+    return await workUntilTold(worker, { config, log, stopping })
   } finally {
     await app.close()
   }

@@ -1,15 +1,5 @@
 import type { Command } from 'commander'
-import type { Config } from '../config.ts'
-import { does, leaf, type Cli, type Invocation } from './command.ts'
-import { enqueueHello, offerHello } from './dev/hello.ts'
-import { createSupervisor } from './dev/supervisor.ts'
-import { watchHandlers } from './dev/watch.ts'
-import { safeLine } from './output.ts'
-import { firstFreePort, portTaken } from './port.ts'
-import { removeServerFile, writeServerFile } from './server-file.ts'
-import { openLog } from './session.ts'
-import { readSettings, type Settings } from './settings.ts'
-import { stopLimitMs, stopOnSignal } from './stopping.ts'
+import { does, leaf, type Cli } from './command.ts'
 
 export function devCommand(cli: Cli): Command {
   const command = leaf(cli, {
@@ -19,69 +9,7 @@ export function devCommand(cli: Cli): Command {
     settings: ['server', 'worker', 'loops', 'limits'],
   }).option('-y, --yes', 'in an empty folder: write handlers/hello.ts without asking')
   return does(cli, command, async (invocation) => {
-    const { io, command } = invocation
-    const read = await readSettings(io, command)
-    const hello = await offerHello(invocation, read, command.opts<{ yes?: boolean }>().yes ?? false)
-    const { port, taken } = await firstFreePort(read.config)
-    await run(invocation, { ...read, config: { ...read.config, port } }, hello, taken)
+    const { runDev } = await import('./dev/run.ts')
+    await runDev(invocation, { yes: command.opts<{ yes?: boolean }>().yes ?? false })
   })
-}
-
-async function run(
-  { io, out }: Invocation,
-  settings: Settings,
-  hello: boolean,
-  taken: string | undefined,
-): Promise<void> {
-  const { config } = settings
-  const log = await openLog(io, settings)
-  const stopping = stopOnSignal(io)
-  // Its process loads its code while the database starts.
-  const worker = createSupervisor({ config, log })
-  try {
-    const app = await io.openApp({ config, log, whenAway: 'wait', signal: stopping.signal })
-    try {
-      const server = await app.startServer().catch(async (error: unknown) => {
-        throw await portTaken(error, config, 'forgeq dev --port 0 takes a free one')
-      })
-      if (config.loops) app.startLoops()
-      worker.open()
-      writeServerFile(config, { url: server.url, pid: process.pid })
-      if (taken !== undefined) out.note(`${taken}; this one takes ${new URL(server.url).port}`)
-      const watch = await watchHandlers(config, () => worker.restart())
-      const types = await Promise.race([worker.ready, stopping.told.then(() => undefined)])
-      if (types) {
-        welcome(out, server.url, config, types)
-        if (hello) await enqueueHello({ io, out }, app.queue, stopping.signal)
-      }
-      await stopping.told
-      stopping.limit(stopLimitMs(config.graceMs) + 500, 0, () =>
-        log.warn('the stop took too long; the process ends now'),
-      )
-      removeServerFile(config, process.pid)
-      await watch.close()
-      await worker.stop(config.graceMs)
-      await server.close()
-    } finally {
-      await app.close()
-    }
-  } catch (error) {
-    if (!stopping.signal.aborted) throw error
-  } finally {
-    await worker.stop(0)
-    stopping.release()
-  }
-}
-
-function welcome(out: Invocation['out'], url: string, { handlers }: Config, types: string[]): void {
-  if (out.json) return out.printJson(JSON.stringify({ url, pid: process.pid, types }))
-  out.print(`ForgeQ is ready on ${out.paint('bold', url)}`)
-  const served = types.map(safeLine).join(', ')
-  out.print(
-    types.length > 0
-      ? `  handlers  ${served} from ${safeLine(handlers)}, reloaded on change`
-      : `  handlers  none in ${safeLine(handlers)} yet`,
-  )
-  out.print(`  try       forgeq enqueue --type ${safeLine(types[0] ?? 'hello')} --payload '{"name":"you"}' --wait`)
-  out.print(`  look      curl ${url}/jobs   or   forgeq jobs list`)
 }

@@ -28,16 +28,19 @@ export async function enqueueLines(invocation: Invocation, defaults: Record<stri
     const progress = await createProgress(io.stderr, jobs.length)
     const answers: string[] = []
     let created = 0
-    for (let from = 0; from < jobs.length; from += CALL) {
-      const enqueued = await stored(from, () => queue.enqueueMany(jobs.slice(from, from + CALL)))
-      for (const each of enqueued) {
-        const { id, state } = each.removed ?? each.job!
-        created += each.created ? 1 : 0
-        answers.push(out.json ? JSON.stringify({ id, created: each.created }) : `${id}\t${state}`)
+    try {
+      for (let from = 0; from < jobs.length; from += CALL) {
+        const enqueued = await stored(from, () => queue.enqueueMany(jobs.slice(from, from + CALL)))
+        for (const each of enqueued) {
+          const { id, state } = each.removed ?? each.job
+          created += each.created ? 1 : 0
+          answers.push(out.json ? JSON.stringify({ id, created: each.created }) : `${id}\t${state}`)
+        }
+        progress.update(Math.min(from + CALL, jobs.length))
       }
-      progress.update(Math.min(from + CALL, jobs.length))
+    } finally {
+      progress.stop()
     }
-    progress.stop()
     if (out.json) out.printJsonList(answers)
     else if (out.terminal)
       out.print(`${created} enqueued${created < jobs.length ? `, ${jobs.length - created} were here before` : ''}`)

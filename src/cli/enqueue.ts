@@ -59,7 +59,7 @@ export function enqueueCommand(cli: Cli): Command {
     .option('--idempotency-key <key>', 'the same key again is the same job')
     .option('--id <uuidv7>', 'an id of your own')
     .option('--keep-for <duration>', 'how long it is kept after its end')
-    .option('--tag <tag>', 'a tag; may be repeated', (tag: string, tags: string[] = []) => [...tags, tag])
+    .option('--tag <tag>', 'a tag; may be repeated', (tag: string, tags?: string[]) => [...(tags ?? []), tag])
     .option('--wait', 'wait for its end; exit 1 unless it is completed')
     .option('--ndjson', 'many jobs from standard input, one JSON object a line; flags are their defaults')
   for (const flag of [
@@ -129,7 +129,7 @@ function fieldsFrom(flags: EnqueueFlags): Record<string, unknown> {
   for (const [flag, field] of Object.entries(FIELDS)) {
     const value = flags[flag]
     if (value === undefined) continue
-    const isNumber = (field === 'priority' || field === 'max_attempts') && /^-?\d+$/.test(String(value))
+    const isNumber = (field === 'priority' || field === 'max_attempts') && /^-?\d+$/.test(value as string)
     fields[field] = isNumber ? Number(value) : value
   }
   return fields

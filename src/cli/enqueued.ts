@@ -35,13 +35,11 @@ export async function waitForEnd(
   { out, io }: Pick<Invocation, 'out' | 'io'>,
   queue: Queue,
   { id, type }: Job,
-  signal?: AbortSignal,
 ): Promise<number> {
-  const look = { waitMs: LOOK_MS, ...(signal && { signal }) }
   if (out.terminal)
     io.stderr.write(`${id} waits for a worker that serves ${safeLine(type)}; Ctrl-C leaves it on its queue\n`)
-  let result = await queue.jobs.result(id, look)
-  while (!isFinal(result.state) && !signal?.aborted) result = await queue.jobs.result(id, look)
+  let result = await queue.jobs.result(id, { waitMs: LOOK_MS })
+  while (!isFinal(result.state)) result = await queue.jobs.result(id, { waitMs: LOOK_MS })
   if (out.json) {
     const { jobJson } = await import('../wire/jobs.ts')
     out.printJson(jobJson(await queue.jobs.get(id)))

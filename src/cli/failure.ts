@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../errors.ts'
 import { ForgeQError, isForgeQError } from '../errors.ts'
 import { printable } from '../job/printable.ts'
+import { safeJson } from '../safe-json.ts'
 import type { TextStream } from './io.ts'
 
 /** A command line that cannot be meant: printed like every error, exit 2. */
@@ -38,11 +39,16 @@ const NEXT: Partial<Record<ErrorCode, string>> = {
 
 export const exitCodeOf = (error: unknown): 1 | 2 => (isForgeQError(error) && USAGE.has(error.code) ? 2 : 1)
 
-/** Three lines on stderr: what failed, why, what to do next; with `json` the problem document in one line. */
-export function printFailure(stderr: TextStream, command: string, error: unknown, { json }: { json: boolean }): void {
+/** Three lines on stderr: what failed, why, what to do next (below them the `stack` where it is wanted); with `json` the problem document in one line. */
+export function printFailure(
+  stderr: TextStream,
+  command: string,
+  error: unknown,
+  { json, stack = false }: { json: boolean; stack?: boolean },
+): void {
   const known = isForgeQError(error) ? error : unexpected(error)
   if (json) {
-    stderr.write(`${JSON.stringify(problemOf(known))}\n`)
+    stderr.write(`${safeJson(JSON.stringify(problemOf(known)))}\n`)
     return
   }
   const why =
@@ -58,6 +64,7 @@ export function printFailure(stderr: TextStream, command: string, error: unknown
         .map((row) => `  ${row}`),
     )
   stderr.write(`${[...lines, `  next: ${printable(next)}`].join('\n')}\n`)
+  if (stack && error instanceof Error && error.stack) stderr.write(`${printable(error.stack)}\n`)
 }
 
 function unexpected(error: unknown): ForgeQError {

@@ -1,5 +1,6 @@
 import { styleText } from 'node:util'
 import { printable, printableLine } from '../job/printable.ts'
+import { safeJson } from '../safe-json.ts'
 import type { Io } from './io.ts'
 
 export type Style = Parameters<typeof styleText>[0]
@@ -16,16 +17,16 @@ export interface Output {
   /** The answer is read by a person: tables, colours, next steps. */
   readonly terminal: boolean
   /** Text of ours, as it is. */
-  print(text: string): void
+  print: (text: string) => void
   /** One value of the wire, JSON text already. */
-  printJson(json: string): void
+  printJson: (json: string) => void
   /** A list of the wire's values, JSON text each. */
-  printJsonList(items: string[]): void
+  printJsonList: (items: string[]) => void
   /** For people alone, on stderr, wherever the answer goes. */
-  note(text: string): void
+  note: (text: string) => void
   /** The next step: on a terminal only. */
-  hint(text: string): void
-  paint(style: Style, text: string): string
+  hint: (text: string) => void
+  paint: (style: Style, text: string) => string
 }
 
 export function createOutput(
@@ -39,10 +40,10 @@ export function createOutput(
     json: json || ndjson,
     terminal,
     print,
-    printJson: print,
+    printJson: (value) => print(safeJson(value)),
     printJsonList: (items) => {
-      if (!ndjson) print(`[${items.join(',\n ')}]`)
-      else for (const item of items) print(item)
+      if (!ndjson) print(`[${safeJson(items.join(',\n '))}]`)
+      else for (const item of items) print(safeJson(item))
     },
     note: (text) => void io.stderr.write(`${text}\n`),
     hint: (text) => void (terminal && io.stderr.write(`${text}\n`)),

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { packageVersion } from '../version.ts'
 import { branch, pathOf, type Cli } from './command.ts'
 import { configCommand } from './config.ts'
 import { devCommand } from './dev.ts'
@@ -31,10 +31,13 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     if (error instanceof CommanderError && error.code === 'commander.help') return 2
     const failure = error instanceof CommanderError ? usageOf(error) : error
     if (error instanceof CommanderError) cli.running = meant(root, args)
-    printFailure(io.stderr, cli.running, failure, { json: cli.json })
+    printFailure(io.stderr, cli.running, failure, { json: cli.json, stack: wantsStack(args, io) })
     return exitCodeOf(failure)
   }
 }
+
+const wantsStack = (args: readonly string[], { env }: Io): boolean =>
+  /--log-level[ =](debug|trace)( |$)/.test(args.join(' ')) || /^(debug|trace)$/.test(env.FORGEQ_LOG_LEVEL ?? '')
 
 const EXAMPLES = `
 Examples:
@@ -65,15 +68,8 @@ function program(cli: Cli): Command {
     configCommand(cli),
   ])
   root.addCommand(devWorkerCommand(cli), { hidden: true })
-  root.version(version(), '-V, --version', 'show the version').addHelpText('after', EXAMPLES)
+  root.version(packageVersion(), '-V, --version', 'show the version').addHelpText('after', EXAMPLES)
   return root
-}
-
-function version(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string
-  }
-  return version
 }
 
 /** Commander's own words, without its prefix: `unknown option '--typ'` and the suggestion below it. */

@@ -92,8 +92,9 @@ function resume(cli: Cli): Command {
 }
 
 function nameFrom(text: string): string {
+  const shown = JSON.stringify(text.slice(0, 80))
   if (isQueueName(text)) return text
-  throw new UsageError(`${JSON.stringify(text.slice(0, 80))}: ${QUEUE_HELP}`, 'forgeq queues list shows what there is')
+  throw new UsageError(`${shown}: ${QUEUE_HELP}`, 'forgeq queues list shows what there is')
 }
 
 function untilFrom(text: string): string {

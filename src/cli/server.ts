@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import { does, leaf, type Cli } from './command.ts'
-import { portTaken } from './port.ts'
 import { removeServerFile, writeServerFile } from './server-file.ts'
 import { openLog } from './session.ts'
 import { readSettings } from './settings.ts'
@@ -22,6 +21,7 @@ export function serverCommand(cli: Cli): Command {
       const app = await io.openApp({ config, log, whenAway: 'wait', signal: stopping.signal })
       try {
         const server = await app.startServer().catch(async (error: unknown) => {
+          const { portTaken } = await import('./port.ts')
           throw await portTaken(error, config, 'forgeq server --port 0 takes a free one')
         })
         if (config.loops) app.startLoops()

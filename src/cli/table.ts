@@ -47,7 +47,7 @@ const BORDERS = [
 /** Widths that add up to the terminal's, taken from the columns that may be cut, the widest first. */
 function fit(columns: Column[], rows: string[][], width: number): number[] {
   const widths = columns.map(({ title }, index) =>
-    Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)),
+    Math.max(title.length, ...rows.map((row) => widthOf(row[index] ?? ''))),
   )
   let over = widths.reduce((sum, each) => sum + each + GAP, -GAP) - width
   while (over > 0) {
@@ -63,8 +63,31 @@ function fit(columns: Column[], rows: string[][], width: number): number[] {
 }
 
 function shorten(text: string, cut: Column['cut'], width: number): string {
-  if (text.length <= width || cut === 'never') return text
-  if (cut === 'end') return `${text.slice(0, width - 1)}…`
-  const tail = Math.floor((width - 1) / 2)
-  return `${text.slice(0, width - 1 - tail)}…${text.slice(text.length - tail)}`
+  if (cut === 'never' || widthOf(text) <= width) return text
+  const tail = cut === 'middle' ? Math.floor((width - 1) / 2) : 0
+  return `${start(text, width - 1 - tail)}…${tail === 0 ? '' : text.slice(-tail)}`
+}
+
+// Characters that fill two columns of a terminal.
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u
+
+const cellsOf = (character: string): number => (WIDE.test(character) ? 2 : 1)
+
+function widthOf(text: string): number {
+  let width = 0
+  for (const character of text) width += cellsOf(character)
+  return width
+}
+
+/** The longest beginning that fits, whole characters only. */
+function start(text: string, width: number): string {
+  let taken = ''
+  let left = width
+  for (const character of text) {
+    left -= cellsOf(character)
+    if (left < 0) break
+    taken += character
+  }
+  return taken
 }

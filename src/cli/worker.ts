@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { App, HandlerSet, RunningWorker } from '../app.ts'
+import type { HandlerSet, RunningWorker } from '../app.ts'
 import type { Config } from '../config.ts'
 import { invalidConfig } from '../config/resolve.ts'
 import type { Logger } from '../log.ts'
-import { does, leaf, type Cli } from './command.ts'
-import { startProbes } from './probes.ts'
+import { does, leaf, type Cli, type Invocation } from './command.ts'
+import type { Probed, Probes } from './probes.ts'
 import { openLog } from './session.ts'
 import { readSettings } from './settings.ts'
 import { stopLimitMs, stopOnSignal, type Stopping } from './stopping.ts'
@@ -21,34 +21,74 @@ export function workerCommand(cli: Cli): Command {
     ],
     settings: ['worker', 'metrics', 'loops', 'limits'],
   })
-  return does(cli, command, async ({ io, out }) => {
+  return does(cli, command, async (invocation) => {
+    const { io } = invocation
     const settings = await readSettings(io, command)
-    const { config } = settings
-    refuseMissing(config, io.cwd)
+    refuseMissing(settings.config, io.cwd)
     const log = await openLog(io, settings)
     const stopping = stopOnSignal(io)
+    const probed: Probed = {}
+    const probes = await probesFor(probed, settings.config, log)
     try {
-      const app = await io.openApp({ config, log, whenAway: 'wait', signal: stopping.signal })
-      try {
-        const handlers = await app.loadHandlers({ strict: true })
-        if (config.loops) app.startLoops()
-        const worker = await app.startWorker({ handlers, exclusiveProcess: true })
-        out.print(
-          out.json
-            ? JSON.stringify({ id: worker.id, name: worker.name, types: handlers.types })
-            : describe(worker, handlers, config),
-        )
-        return await runUntilTold({ app, worker, config, log, stopping })
-      } finally {
-        await app.close()
-      }
+      return await work({ invocation, config: settings.config, log, stopping, probed })
     } catch (error) {
+      // Told to stop while it waited for the database: that is a clean end too.
       if (!stopping.signal.aborted) throw error
       return 0
     } finally {
+      await probes?.close()
       stopping.release()
     }
   })
+}
+
+async function probesFor(probed: Probed, config: Config, log: Logger): Promise<Probes | undefined> {
+  if (config.metricsPort === undefined) return undefined
+  const { startProbes } = await import('./probes.ts')
+  return startProbes(probed, { config, log })
+}
+
+interface Work {
+  invocation: Invocation
+  config: Config
+  log: Logger
+  stopping: Stopping
+  probed: Probed
+}
+
+/** Exit 0 when it was told to end, 1 when the worker gave itself up. */
+async function work({ invocation: { io, out }, config, log, stopping, probed }: Work): Promise<number> {
+  const app = await io.openApp({ config, log, whenAway: 'wait', signal: stopping.signal })
+  try {
+    const handlers = await app.loadHandlers({ strict: true })
+    if (config.loops) app.startLoops()
+    const worker = await app.startWorker({ handlers, exclusiveProcess: true })
+    Object.assign(probed, { app, worker })
+    out.print(
+      out.json
+        ? JSON.stringify({ id: worker.id, name: worker.name, types: handlers.types })
+        : describe(worker, handlers, config),
+    )
+    return await workUntilTold(worker, { config, log, stopping, probed })
+  } finally {
+    await app.close()
+  }
+}
+
+/** Runs until a signal or until the worker gives itself up; then stops it within the grace period and 5 s. */
+export async function workUntilTold(
+  worker: RunningWorker,
+  { config, log, stopping, probed = {} }: Pick<Work, 'config' | 'log' | 'stopping'> & { probed?: Probed },
+): Promise<number> {
+  const reason = await Promise.race([stopping.told.then(() => undefined), worker.ended])
+  probed.stopping = true
+  const [graceMs, code] = reason === undefined ? [config.graceMs, 0] : [0, 1]
+  if (reason !== undefined) log.error({ worker: worker.id, reason }, 'worker ended')
+  stopping.limit(stopLimitMs(graceMs), code, () =>
+    log.warn({ worker: worker.id }, 'the stop took too long; the process ends now, leases expire on their own'),
+  )
+  await worker.stop({ graceMs })
+  return code
 }
 
 /** A default folder may be missing; one that somebody named must be there. */
@@ -61,26 +101,3 @@ const describe = ({ name }: RunningWorker, { types }: HandlerSet, { handlers }: 
   types.length === 0
     ? `worker ${name} serves nothing: there is no handler in ${handlers}`
     : `worker ${name} serves ${types.join(', ')}`
-
-interface Running {
-  app: App
-  worker: RunningWorker
-  config: Config
-  log: Logger
-  stopping: Stopping
-}
-
-/** Exit 0 when it was told to end, 1 when the worker gave itself up. */
-async function runUntilTold({ app, worker, config, log, stopping }: Running): Promise<number> {
-  const isStopping = (): boolean => stopping.signal.aborted
-  const probes =
-    config.metricsPort === undefined ? undefined : await startProbes({ app, worker, config, log, isStopping })
-  const ended = await Promise.race([stopping.told.then(() => undefined), worker.ended])
-  const late = (): void =>
-    log.warn({ worker: worker.id }, 'the stop took too long; the process ends now, leases expire on their own')
-  stopping.limit(stopLimitMs(ended === undefined ? config.graceMs : 0), ended === undefined ? 0 : 1, late)
-  if (ended !== undefined) log.error({ worker: worker.id, reason: ended }, 'worker ended')
-  await worker.stop({ graceMs: ended === undefined ? config.graceMs : 0 })
-  await probes?.close()
-  return ended === undefined ? 0 : 1
-}

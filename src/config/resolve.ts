@@ -114,7 +114,7 @@ function show({ is }: Kind, value: unknown): string | undefined {
     const queues = Object.entries(value as Record<string, number | null>)
     return queues.map(([name, slots]) => (slots === null ? name : `${name}=${slots}`)).join(',')
   }
-  if (is !== 'databaseUrl') return String(value)
+  if (is !== 'databaseUrl') return typeof value === 'string' ? value : JSON.stringify(value)
   const { options } = parseDatabaseUrl(value as string)
   return options ? maskDatabaseUrl(options) : '***'
 }

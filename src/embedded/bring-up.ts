@@ -5,7 +5,7 @@ import { embeddedFailed, fromError } from './failures.ts'
 import { ensureKeeper } from './keeper.ts'
 import { acquireLock, type KernelLock } from './lock.ts'
 import { canEnter, chooseOwner } from './owner.ts'
-import { findPlace, give, makeDataDir, movePlace, type Place } from './place.ts'
+import { findPlace, give, giveAll, makeDataDir, movePlace, type Place } from './place.ts'
 import type { PostmasterFile } from './postmaster-file.ts'
 import { findPostmaster, startPostmaster, type Stopped } from './postmaster.ts'
 import { findPrograms } from './programs.ts'
@@ -89,6 +89,7 @@ async function makeAndStart(at: Place, stopped: Stopped, { locks, lingerMs, sett
     if (owner && statSync(place.root).uid === 0) give(place.root, owner)
     const programs = findPrograms(place, owner)
     const created = !existsSync(place.cluster)
+    if (owner && !created && statSync(place.data).uid === 0) giveAll(place.cluster, owner) // a copy that root made
     if (owner && !programs.entersClosedFolders && !canEnter(owner, place.root)) {
       if (!created) throw closed(place)
       toStart.lock?.release()
@@ -142,6 +143,7 @@ const connectionTo = (place: Place, { socketFolder, port }: PostmasterFile): Emb
 function giveToOwner(place: Place, user: string): void {
   if (process.getuid?.() !== 0) return
   const { uid, gid } = statSync(place.root)
-  for (const path of [place.lock, place.postmasterLock, place.ready, place.users, user, join(place.root, '.gitignore')])
+  const { lock, postmasterLock, ready, socketNote, libraries, users } = place
+  for (const path of [lock, postmasterLock, ready, socketNote, libraries, users, user, join(place.root, '.gitignore')])
     if (existsSync(path)) chownSync(path, uid, gid)
 }

@@ -96,6 +96,7 @@ export function checkMajor(place: Place, { major }: Programs): void {
 export async function ensureDatabase(place: Place, connection: pg.ClientConfig): Promise<void> {
   if (existsSync(place.ready)) return
   const client = new pg.Client({ ...connection, database: 'postgres' })
+  client.on('error', () => undefined) // the query that was under way says it too
   try {
     await client.connect()
     const { rowCount } = await client.query('select from pg_database where datname = $1', [DATABASE])

@@ -14,9 +14,9 @@ export interface EmbeddedPostgres {
    * Starts the server again when it is gone (killed, say), or finds it running. Safe when several processes call it at once.
    * @throws {ForgeQError} `embedded_failed`
    */
-  ensureRunning(): Promise<void>
+  readonly ensureRunning: () => Promise<void>
   /** This process no longer uses the database; it stops 10 to 30 s after the last user left. Safe twice. */
-  release(): Promise<void>
+  readonly release: () => Promise<void>
 }
 
 const LOOK_MS = 5_000

@@ -14,9 +14,9 @@ import { countUsers, usersChangedAt } from './users.ts'
 
 // The keeper is a process of its own: whoever is the last user may be killed at any moment, and someone must still stop the server.
 
-/** Starts the keeper of the place unless it lives. Two that start at once sort it out among themselves. */
+/** Starts the keeper of the place unless it lives or the place is gone. Two that start at once sort it out among themselves. */
 export function ensureKeeper(place: Place, lingerMs: number): void {
-  if (keeperLives(place)) return
+  if (keeperLives(place) || !existsSync(place.root)) return
   const extension = extname(fileURLToPath(import.meta.url))
   const entry = join(dirname(fileURLToPath(import.meta.url)), `keeper-main${extension}`)
   const loader = extension === '.ts' ? ['--import', jitiRegister()] : []
@@ -63,9 +63,12 @@ export async function keep(place: Place, lingerMs: number): Promise<void> {
     const file = readPostmasterFile(place.data)
     if (file && isPostmaster(file.pid, place.data)) server = identityOf(file.pid)
     await sleep(LOOK_MS)
-    if (!existsSync(place.root)) return endServer(server)
-    if (keeperOf(place) !== me) return
-    utimesSync(place.keeper, new Date(), new Date())
+    if (server !== undefined && !existsSync(place.data)) return endServer(server)
+    if (!existsSync(place.root)) return
+    // A missing file of mine is not made again: it may be that the folder is being deleted, and this would keep it.
+    const keeper = keeperOf(place)
+    if (keeper === me) touch(place.keeper)
+    else if (keeper !== undefined) return
     const changed = usersChangedAt(place)
     const isUsed = countUsers(place) > 0
     if (isUsed || changed !== changedAt) idleSince = performance.now()
@@ -109,8 +112,15 @@ async function stopWhenUnused(place: Place): Promise<boolean> {
   }
 }
 
-/** The folder was deleted under a running server: nothing is left to keep. */
-function endServer(server: string | undefined): void {
-  if (server !== undefined && isAlive(server, Number.POSITIVE_INFINITY))
-    process.kill(Number.parseInt(server, 10), 'SIGQUIT')
+/** The data were deleted under a running server: nothing is left to keep. */
+function endServer(server: string): void {
+  if (isAlive(server, Number.POSITIVE_INFINITY)) process.kill(Number.parseInt(server, 10), 'SIGQUIT')
+}
+
+function touch(path: string): void {
+  try {
+    utimesSync(path, new Date(), new Date())
+  } catch {
+    // just deleted
+  }
 }

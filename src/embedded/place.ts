@@ -3,6 +3,7 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lchownSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -36,7 +37,7 @@ export type Place = ReturnType<typeof placeOf>
 export function makeDataDir(dataDir: string): void {
   const isNew = !existsSync(dataDir)
   if (isNew) {
-    mkdirSync(dirname(dataDir), { recursive: true }) // apart: a mode given to a recursive mkdir goes to the parents too
+    makeFolder(dirname(dataDir)) // apart: the mode is for the last one only
     makePrivate(dataDir)
   } else if (!existsSync(join(dataDir, 'lock')) && readdirSync(dataDir).some((name) => !EMPTY_ENOUGH.has(name)))
     throw embeddedFailed(
@@ -45,6 +46,17 @@ export function makeDataDir(dataDir: string): void {
     )
   if (process.platform !== 'win32' && statSync(dataDir).mode & 0o077) chmodSync(dataDir, 0o700)
   if (!existsSync(join(dataDir, '.gitignore'))) writeFileSync(join(dataDir, '.gitignore'), '*\n')
+}
+
+// Node's recursive mkdir says ENOENT on a read-only disk.
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return
+  makeFolder(dirname(folder))
+  try {
+    mkdirSync(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
 }
 
 const EMPTY_ENOUGH = new Set(['.gitignore', 'lost+found'])
@@ -63,6 +75,13 @@ export function makePrivate(folder: string, owner?: Owner): void {
 /** Hands a file or folder to the owner, when this process is root and may. */
 export function give(path: string, owner: Owner | undefined): void {
   if (owner) chownSync(path, owner.uid, owner.gid)
+}
+
+/** Hands a folder and all that is in it to the owner. */
+export function giveAll(folder: string, owner: Owner): void {
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
+    lchownSync(join(folder, name), owner.uid, owner.gid)
+  give(folder, owner)
 }
 
 const pointerOf = (dataDir: string) => join(dataDir, 'moved-to')

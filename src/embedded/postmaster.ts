@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process'
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync, renameSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { findBinaries } from './binaries.ts'
 import { embeddedFailed, fromOutput } from './failures.ts'
 import { acquireLock, locksAreInheritable, type KernelLock } from './lock.ts'
 import type { Owner } from './owner.ts'
@@ -153,7 +155,7 @@ export async function stopPostmaster(place: Place): Promise<boolean> {
     const before = await lockOut(place, 0)
     if (before) return released(before)
     const file = readPostmasterFile(place.data)
-    if (file && isPostmaster(file.pid, place.data)) process.kill(file.pid, signal)
+    if (file && isPostmaster(file.pid, place.data)) sendSignal(file.pid, signal)
     const after = await lockOut(place, waitMs)
     if (after) return released(after)
   }
@@ -163,6 +165,12 @@ export async function stopPostmaster(place: Place): Promise<boolean> {
 function released({ lock }: Stopped): true {
   lock?.release()
   return true
+}
+
+function sendSignal(pid: number, signal: 'SIGINT' | 'SIGQUIT'): void {
+  if (process.platform !== 'win32') return void process.kill(pid, signal)
+  // Node would end it outright there; PostgreSQL has signals of its own.
+  spawnSync(join(findBinaries().folder, 'bin', 'pg_ctl.exe'), ['kill', signal.slice(3), String(pid)])
 }
 
 function endOrphans(data: string): void {

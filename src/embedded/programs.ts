@@ -1,6 +1,7 @@
 import { spawn, spawnSync, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ForgeQError } from '../errors.ts'
 import { copyBinaries, findBinaries, type Binaries } from './binaries.ts'
 import { embeddedFailed } from './failures.ts'
 import { findProgram } from './find-program.ts'
@@ -42,7 +43,7 @@ export function findPrograms(place: Place, owner: Owner | undefined): Programs {
     if (major) return programsOf(road, Number(major))
     failure ||= error?.message ?? stderr.trim()
   }
-  throw cannotRun(failure)
+  throw cannotRun(failure, process.platform === 'linux' && isMusl())
 }
 
 function* roads(place: Place, owner: Owner | undefined): Generator<Road> {
@@ -51,10 +52,8 @@ function* roads(place: Place, owner: Owner | undefined): Generator<Road> {
   const binaries = process.platform === 'darwin' ? copyBinaries(installed, place.root) : installed
   if (process.platform === 'linux') linkLibraries(join(binaries.folder, 'lib'), place.libraries)
   const libraryPath = `${place.libraries}:${join(binaries.folder, 'lib')}`
-  const reachable = (folder: string) => !owner || canEnter(owner, folder)
-  if (reachable(join(binaries.folder, 'bin')) && reachable(place.root))
-    yield { binaries, libraryPath, owner, wrapper: [] }
-  if (!owner) return
+  const plain = { binaries, libraryPath, owner, wrapper: [] }
+  if (!owner || (canEnter(owner, join(binaries.folder, 'bin')) && canEnter(owner, place.root))) return yield plain
   const wrapper = capabilityWrapper(owner)
   if (wrapper) yield { binaries, libraryPath, owner: undefined, wrapper }
   const copy = copyBinaries(binaries, SYSTEM_FOLDER)
@@ -106,8 +105,9 @@ function capabilityWrapper({ uid, gid }: Owner): string[] | undefined {
   return [setpriv, ...options.split(' ')]
 }
 
-function cannotRun(failure: string) {
-  if (process.platform === 'linux' && isMusl())
+/** Why PostgreSQL's programs do not run here, from what their first try said. */
+export function cannotRun(failure: string, onMusl: boolean): ForgeQError {
+  if (onMusl)
     return embeddedFailed(
       'the embedded PostgreSQL needs the C library glibc, and this system (Alpine?) has musl',
       "use an image of Debian such as node:22-slim, or install the distribution's own PostgreSQL",

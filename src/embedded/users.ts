@@ -1,22 +1,25 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Place } from './place.ts'
+import { makePrivate, type Place } from './place.ts'
 import { identityOf, isAlive } from './process-identity.ts'
 
 /** Enters this process as a user of the place; gives the file that says so. */
 export function enterUser(place: Place): string {
+  makePrivate(place.users)
   const file = join(place.users, `${identityOf(process.pid)}-${randomBytes(3).toString('hex')}`)
   touchUser(file)
   return file
 }
 
-/** Says that the user still lives, for those who cannot look at its process, and enters it again if its file was lost. */
+/**
+ * Says that the user still lives, for those who cannot look at its process, and enters it again if its file was lost.
+ * Throws when the whole folder is gone: a place that is being deleted is not made again.
+ */
 export function touchUser(file: string): void {
   const now = new Date()
-  if (existsSync(file)) return utimesSync(file, now, now)
-  mkdirSync(join(file, '..'), { recursive: true, mode: 0o700 })
-  writeFileSync(file, '', { mode: 0o644 })
+  if (existsSync(file)) utimesSync(file, now, now)
+  else writeFileSync(file, '', { mode: 0o644 })
 }
 
 /** This user is gone. Safe twice. */

@@ -26,10 +26,11 @@ export class RetryAfterError extends Error {
   readonly [SIGNAL]: HandlerSignal
 
   /** @throws {TypeError} a delay that is not a duration */
-  constructor(delay: string, message = `asked to be retried after ${delay}`, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause })
+  constructor(delay: string, message?: string, cause?: unknown) {
+    const delayMs = delayOf('retryAfter', delay)
+    super(message ?? `asked to be retried after ${delay}`, cause === undefined ? undefined : { cause })
     this.name = 'RetryAfterError'
-    this[SIGNAL] = { kind: 'retry_after', delayMs: delayOf('retryAfter', delay) }
+    this[SIGNAL] = { kind: 'retry_after', delayMs }
   }
 }
 
@@ -39,9 +40,10 @@ export class SnoozeSignal extends Error {
 
   /** @throws {TypeError} a delay that is not a duration */
   constructor(delay: string) {
+    const delayMs = delayOf('snooze', delay)
     super(`snoozed for ${delay}`)
     this.name = 'SnoozeSignal'
-    this[SIGNAL] = { kind: 'snooze', delayMs: delayOf('snooze', delay) }
+    this[SIGNAL] = { kind: 'snooze', delayMs }
   }
 }
 

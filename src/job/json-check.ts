@@ -31,7 +31,8 @@ const FEW_KEYS = 8
 /**
  * Checks in one pass that PostgreSQL can hold the JSON text as `jsonb` and give it back within the limits:
  * `storedBytes` is the exact size of what it prints, in UTF-8. Refuses, with the path of the offending value, what is not
- * JSON, NUL, lone surrogates, numbers of more than 1,000 digits, duplicate keys and too deep nesting.
+ * JSON, NUL, lone surrogates, numbers of more than 1,000 digits, duplicate keys and too deep nesting. Of several things
+ * that are wrong it names the first.
  */
 export function checkJson(text: string, { maxBytes, maxDepth = MAX_JSON_DEPTH }: JsonLimits): JsonCheck {
   const scan = new JsonScan(text)

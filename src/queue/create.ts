@@ -15,11 +15,14 @@ export const keepingOf = ({ retention, idempotencyMs }: Pick<Config, 'retention'
   idempotencyMs,
 })
 
+export interface WiredQueue extends JobQueue {
+  /** Tells workers that jobs of these queues are ready. */
+  wakeWorkers(queues: Iterable<string>): void
+  flush(): Promise<void>
+}
+
 /** Everything that people and programs ask of the queue, over one pool. `flush` sends the last wake-ups. */
-export function createJobQueue(
-  db: DatabasePool,
-  config: Pick<Config, 'retention' | 'idempotencyMs'>,
-): JobQueue & { flush(): Promise<void> } {
+export function createJobQueue(db: DatabasePool, config: Pick<Config, 'retention' | 'idempotencyMs'>): WiredQueue {
   const keeping = keepingOf(config)
   const notifier = createNotifier(db)
   const figures = createFigures(db)
@@ -51,6 +54,9 @@ export function createJobQueue(
       return { postgres: (await findServer(db)).version, schema: version }
     },
     figures: () => figures.store(),
+    wakeWorkers(queues) {
+      for (const queue of queues) notifier.wake('pending', queue)
+    },
     flush: () => notifier.flush(),
   }
 }

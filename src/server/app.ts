@@ -3,12 +3,15 @@ import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
 import { ForgeQError, isForgeQError } from '../errors.ts'
 import { createAccessCheck } from './access.ts'
+import { letBodyEnd } from './body.ts'
 import { problemResponse, unexpectedResponse } from './problem.ts'
 import type { HttpContext, Route, ServerContext } from './route.ts'
 import { methodsOf, ROUTES } from './routes.ts'
 import { decode, knownQuery, pathOf, rawTarget } from './target.ts'
 
 export type App = Hono<{ Bindings: Partial<HttpBindings> }>
+
+const JOB_PATH = /^\/jobs\/([0-9a-f-]{36})(?:\/|$)/i
 
 /** The routes on Hono, with what holds for all of them: who may ask, how a refusal looks. */
 export function createHttpApp(server: ServerContext): App {
@@ -28,6 +31,7 @@ export function createHttpApp(server: ServerContext): App {
   for (const route of ROUTES) mount(route)
 
   app.notFound((context) => {
+    letBodyEnd(context)
     checkAccess(context)
     const path = decode(context.req.path)
     const methods = methodsOf(context.req.path)
@@ -39,10 +43,13 @@ export function createHttpApp(server: ServerContext): App {
   })
 
   app.onError((error, context) => {
+    letBodyEnd(context)
     if (isForgeQError(error) && error.code !== 'internal') return problemResponse(error)
     const requestId = randomUUID()
+    const { method, path } = context.req
+    const jobId = JOB_PATH.exec(path)?.[1]
     server.log.error(
-      { err: error, request_id: requestId, method: context.req.method, path: context.req.path },
+      { err: error, request_id: requestId, ...(jobId && { job_id: jobId }), method, path },
       'unexpected error',
     )
     return unexpectedResponse(requestId)

@@ -11,7 +11,7 @@ import type { HttpContext } from './route.ts'
 export async function readText(context: HttpContext, maxBytes: number): Promise<string> {
   refuseLongAnnouncement(context, maxBytes)
   const incoming = context.env?.incoming
-  return textOf(incoming ? await readIncoming(incoming, maxBytes) : await readStream(context.req.raw, maxBytes))
+  return textOf(incoming ? await readIncoming(incoming, maxBytes) : await readChunks(context, maxBytes))
 }
 
 /**
@@ -47,7 +47,19 @@ export async function* readLines(
   if (line) yield line
 }
 
+/**
+ * Before a refusal: a sender that asked for its connection to be closed, and is still sending, would lose the answer
+ * with it. It is closed when the body has come to its end, or Node's time for a request has.
+ */
+export function letBodyEnd({ env }: HttpContext): void {
+  const { incoming, outgoing } = env ?? {}
+  if (!incoming || !outgoing || outgoing.shouldKeepAlive || outgoing.headersSent || incoming.complete) return
+  outgoing.shouldKeepAlive = true
+  incoming.once('end', () => incoming.socket.destroySoon())
+}
+
 const LINE_FEED = 0x0a
+const BLANK = /^[ \t\r]*$/
 
 function lineOf(
   parts: Uint8Array[],
@@ -57,27 +69,21 @@ function lineOf(
   const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts)
   if (bytes.length > maxLineBytes) throw lineTooLarge(number, maxLineBytes)
   if (!isUtf8(bytes)) throw notUtf8(`line ${number}`)
-  const text = withoutMark(asBuffer(bytes).toString('utf8')).trim()
-  return text === '' ? undefined : { number, text }
+  const line = asBuffer(bytes).toString('utf8')
+  const text = number === 1 ? withoutMark(line) : line
+  return BLANK.test(text) ? undefined : { number, text }
 }
 
-/** Discards what is left of a body that nobody reads any more, so that its sender gets to read the answer. */
-function discard(incoming: IncomingMessage): void {
-  if (!incoming.readableEnded) incoming.resume()
-}
-
-async function* chunksOf(context: HttpContext): AsyncGenerator<Uint8Array> {
-  const incoming = context.env?.incoming
-  if (!incoming) {
-    const { body } = context.req.raw
-    if (body) yield* body
-    return
-  }
+async function* chunksOf({ env, req }: HttpContext): AsyncGenerator<Uint8Array> {
+  const incoming = env?.incoming
+  // Ended early, the loop must not destroy the stream: the refusal still has to reach the sender.
+  const chunks = incoming ? incoming.iterator({ destroyOnReturn: false }) : (req.raw.body ?? [])
   try {
-    // Ended early it must not destroy the stream: the refusal still has to reach the sender.
-    yield* incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>
+    for await (const chunk of chunks as AsyncIterable<Uint8Array>) yield chunk
+  } catch {
+    throw endedEarly()
   } finally {
-    discard(incoming)
+    incoming?.resume()
   }
 }
 
@@ -93,7 +99,7 @@ function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<Uint
       chunks.push(chunk)
       if (bytes <= maxBytes) return
       settle()
-      discard(incoming)
+      incoming.resume()
       reject(tooLarge('the body', maxBytes))
     }
     const onEnd = (): void => {
@@ -102,17 +108,16 @@ function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<Uint
     }
     const onGone = (): void => {
       settle()
-      // Node cut the sender off, or it went away: nobody will read the answer.
-      reject(new ForgeQError('invalid_request', 'the body ended too early'))
+      reject(endedEarly())
     }
     incoming.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone)
   })
 }
 
-async function readStream(request: Request, maxBytes: number): Promise<Uint8Array> {
+async function readChunks(context: HttpContext, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of request.body ?? []) {
+  for await (const chunk of chunksOf(context)) {
     bytes += chunk.length
     if (bytes > maxBytes) throw tooLarge('the body', maxBytes)
     chunks.push(chunk)
@@ -143,5 +148,8 @@ const lineTooLarge = (number: number, maxBytes: number) =>
   new ForgeQError('payload_too_large', `line ${number} is longer than the ${maxBytes} bytes that one job may take`, {
     errors: [{ path: `line ${number}`, message: `is longer than ${maxBytes} bytes` }],
   })
+
+/** Node cut the sender off, or it went away: nobody will read this answer. */
+const endedEarly = () => new ForgeQError('invalid_request', 'the body ended too early')
 
 const notUtf8 = (what: string) => new ForgeQError('invalid_json', `${what} is not UTF-8`)

@@ -1,6 +1,6 @@
 import { ForgeQError, isForgeQError } from '../errors.ts'
 import type { Enqueued } from '../queue/job-queue.ts'
-import { parseEnqueue, type EnqueueDefaults } from '../wire/enqueue-body.ts'
+import { maxJobBytes, parseEnqueue, type EnqueueDefaults } from '../wire/enqueue-body.ts'
 import { createBulkCollector, parseBulk, type ParsedBulk } from '../wire/enqueue-bulk.ts'
 import { traceparentFromHeader } from '../wire/enqueue-fields.ts'
 import type { Failure } from '../wire/failure.ts'
@@ -14,16 +14,10 @@ import { badRequest } from './target.ts'
 
 const MAX_BULK_BYTES = 64 * 1_048_576
 
-/**
- * Bytes that one job may take on the way in. A payload's limit is meant for what PostgreSQL stores; escapes and white
- * space can make the same value three times as long, and the other fields need some room.
- */
-const maxJobBytes = (maxPayloadBytes: number): number => 3 * maxPayloadBytes + 65_536
-
 export const enqueueOne: Handler = async (context, { queue, config }) => {
   bodyType(context, [JSON_TYPE])
   const { maxPayloadBytes } = config
-  const body = await readText(context, maxJobBytes(maxPayloadBytes))
+  const body = await readText(context, maxJobBytes({ maxPayloadBytes }))
   const parsed = parseEnqueue(body, { maxPayloadBytes }, { ...keyOf(context), ...traceOf(context) })
   if (!parsed.job) throw refusal(parsed)
   const enqueued = await queue.enqueue(parsed.job)
@@ -54,7 +48,7 @@ async function readBulk(context: HttpContext, { config }: ServerContext): Promis
 async function readNdjson(context: HttpContext, { config }: ServerContext, lines: number[]): Promise<ParsedBulk> {
   const { maxPayloadBytes } = config
   const collector = createBulkCollector({ maxPayloadBytes }, traceOf(context))
-  const limits = { maxLineBytes: maxJobBytes(maxPayloadBytes), maxBytes: MAX_BULK_BYTES }
+  const limits = { maxLineBytes: maxJobBytes({ maxPayloadBytes }), maxBytes: MAX_BULK_BYTES }
   for await (const { number, text } of readLines(context, limits)) {
     lines.push(number)
     if (!collector.add(text, `line ${number}`)) break

@@ -35,7 +35,13 @@ export interface Timeouts {
 }
 
 /** Slow requests are cut off within 65 s. */
-const TIMEOUTS: Timeouts = { headersMs: 30_000, requestMs: 60_000, checkMs: 5_000, idleMs: 120_000, closeMs: 5_000 }
+export const TIMEOUTS: Timeouts = {
+  headersMs: 30_000,
+  requestMs: 60_000,
+  checkMs: 5_000,
+  idleMs: 120_000,
+  closeMs: 5_000,
+}
 
 export interface Server {
   /** The routes without a socket: `app.request('/jobs')`. */
@@ -105,7 +111,7 @@ function createNodeServer(app: App, { headersMs, requestMs, checkMs, idleMs }: T
       connectionsCheckingInterval: checkMs,
       keepAliveTimeout: 65_000,
     },
-    listener,
+    (incoming, outgoing) => void listener(incoming, outgoing),
   )
   http.setTimeout(idleMs)
   http.on('clientError', answerBrokenRequest)

@@ -27,7 +27,18 @@ export interface Connection extends Database {
   close(): Promise<void>
 }
 
-export type ConnectionOptions = pg.ClientConfig
+/** Where the database is. Plain values only: they are handed to threads. */
+export interface ConnectionOptions {
+  host: string
+  port: number
+  database: string
+  user?: string
+  password?: string
+  application_name?: string
+  options?: string
+  connectionTimeoutMillis?: number
+  ssl?: { verify: 'none' | 'authority' | 'full'; ca?: string; cert?: string; key?: string }
+}
 
 const TIMESTAMPTZ = 1184
 const INT8 = 20
@@ -45,13 +56,21 @@ const types: pg.CustomTypesConfig = {
 /** What every connection of ours asks for, whatever the role's or the database's defaults are. */
 const SETTINGS = ['synchronous_commit=on', 'TimeZone=UTC', 'DateStyle=ISO', 'client_encoding=UTF8', 'jit=off']
 
-const clientConfig = (options: ConnectionOptions, purpose: string): pg.ClientConfig => ({
+const clientConfig = ({ ssl, ...options }: ConnectionOptions, purpose: string): pg.ClientConfig => ({
   connectionTimeoutMillis: 10_000,
   keepAlive: true,
   keepAliveInitialDelayMillis: 10_000,
   ...options,
+  ssl: ssl ? tlsOptions(ssl) : false,
   application_name: options.application_name ?? `forgeq ${purpose}`,
   options: [options.options, ...SETTINGS.map((setting) => `-c ${setting}`)].filter(Boolean).join(' '),
+})
+
+const tlsOptions = ({ verify, ...files }: NonNullable<ConnectionOptions['ssl']>) => ({
+  ...files,
+  rejectUnauthorized: verify !== 'none',
+  // An authority is trusted whatever name its certificate bears.
+  ...(verify === 'authority' && { checkServerIdentity: () => undefined }),
 })
 
 interface Warned {
@@ -80,11 +99,15 @@ function watchWarnings(client: pg.ClientBase & Warned): void {
   })
 }
 
+export interface PoolOptions {
+  size: number
+  purpose: string
+  /** A connection could not be made. */
+  onRefused?: () => void
+}
+
 /** Opens nothing yet: connections are made when they are needed. */
-export function createPool(
-  options: ConnectionOptions,
-  { size, purpose }: { size: number; purpose: string },
-): DatabasePool {
+export function createPool(options: ConnectionOptions, { size, purpose, onRefused }: PoolOptions): DatabasePool {
   const pool = new pg.Pool({ ...clientConfig(options, purpose), max: size, idleTimeoutMillis: 30_000 })
   pool.on('connect', watchWarnings)
   // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
@@ -93,6 +116,7 @@ export function createPool(
     try {
       return await pool.connect()
     } catch (error) {
+      onRefused?.()
       throw unavailable(name, error)
     }
   }

@@ -43,6 +43,8 @@ export interface LeasedJob {
   leaseNo: number
   createdAt: Instant
   position: Position
+  /** From due to leased, by the database's clock. */
+  waitedMs: number
   lost: number
   tags: string[]
   keyed: boolean
@@ -65,6 +67,7 @@ interface LeasedRow {
   created_at: string
   run_at: string
   seq: number
+  waited_ms: number
   lost: number
   tags: string[]
   keyed: boolean
@@ -87,6 +90,7 @@ const leasedFromRow = (row: LeasedRow): LeasedJob => ({
   leaseNo: row.lease_no,
   createdAt: instantFromPostgres(row.created_at),
   position: { runAt: row.run_at, seq: row.seq },
+  waitedMs: Math.max(0, row.waited_ms),
   lost: row.lost,
   tags: row.tags,
   keyed: row.keyed,
@@ -220,7 +224,8 @@ export async function claimJobs(db: Database, { sessionId, lanes, queues, limit 
      where job.id = numbered.id and job.state = 'pending'
     returning job.id, job.type, job.queue, job.priority, job.payload, job.attempt, job.max_attempts, job.life_start, job.token,
               job.lease_no, job.created_at, job.run_at, job.seq, job.lost, job.tags, job.idempotency_key is not null as keyed,
-              job.timeout_ms, job.backoff, job.traceparent, numbered.place`)
+              job.timeout_ms, job.backoff, job.traceparent, numbered.place,
+              (extract(epoch from job.started_at - job.run_at) * 1000)::float8 as waited_ms`)
   return rows.sort((a, b) => a.place - b.place).map(leasedFromRow)
 }
 

@@ -16,6 +16,7 @@ import { Fragment, sql } from './sql.ts'
 /** A running job whose session has ended, expired or never was. */
 export interface LostJob {
   id: string
+  queue: string
   attempt: number
   maxAttempts: number
   lifeStart: number
@@ -32,6 +33,7 @@ export interface LostJob {
 
 interface LostRow {
   id: string
+  queue: string
   attempt: number
   max_attempts: number
   life_start: number
@@ -51,7 +53,7 @@ interface LostRow {
 export async function lockLostJobs(db: Database, { limit }: { limit: number }): Promise<LostJob[]> {
   const rows = await db.query<LostRow>(sql`
     /* forgeq:lock_lost_jobs */
-    select job.id, job.attempt, job.max_attempts, job.life_start, job.lost, job.cancel_requested_at is not null as cancel_requested,
+    select job.id, job.queue, job.attempt, job.max_attempts, job.life_start, job.lost, job.cancel_requested_at is not null as cancel_requested,
            session.id is null or job.lease_no <= coalesce(starts.upto, 0) as may_have_started,
            job.backoff,
            case when session.id is not null
@@ -66,6 +68,7 @@ export async function lockLostJobs(db: Database, { limit }: { limit: number }): 
        for update of job skip locked`)
   return rows.map((row) => ({
     id: row.id,
+    queue: row.queue,
     attempt: row.attempt,
     maxAttempts: row.max_attempts,
     lifeStart: row.life_start,

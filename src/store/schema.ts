@@ -95,7 +95,7 @@ export async function migrate(db: DatabasePool): Promise<number[]> {
     await db.transaction(async (tx) => {
       // Held until the transaction ends, so a death in the middle leaves neither a lock nor half a schema.
       await tx.query(
-        plain('forgeq:migration_lock', `/* forgeq:migration_lock */ select pg_advisory_xact_lock(4026720125, 1)`),
+        plain('forgeq:migration_lock', `/* forgeq:migration_lock */ select pg_advisory_xact_lock(4026720125)`),
       )
       if ((await findSchema(tx)).version >= migration.version) return
       await tx.query(plain('forgeq:migration_prelude', prelude))

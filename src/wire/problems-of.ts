@@ -8,13 +8,18 @@ const MAX_UNKNOWN = 50
 
 /** What zod found as problems of ours: every one with its path, an unknown name with the nearest of the known ones. */
 export function problemsOf(error: z.ZodError, known: (object: PropertyKey[]) => readonly string[]): FieldProblem[] {
-  return error.issues.flatMap((issue) => {
+  const problems = error.issues.flatMap((issue) => {
     const steps = issue.path.map((step) => (typeof step === 'number' ? step : String(step)))
     if (issue.code !== 'unrecognized_keys') return [{ path: formatPath(steps), message: issue.message }]
     return issue.keys.slice(0, MAX_UNKNOWN).map((name) => ({
       path: formatPath([...steps, name]),
       message: unknownName('field', name, known(issue.path)),
     }))
+  })
+  // One value can break two rules that say the same, such as whole and not too great.
+  return problems.filter(({ path, message }, index) => {
+    const first = problems.findIndex((other) => other.path === path && other.message === message)
+    return first === index
   })
 }
 

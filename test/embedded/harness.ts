@@ -1,13 +1,28 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { test } from 'vitest'
-import type { EmbeddedConnection } from '../../src/embedded/index.ts'
+import { afterAll, test } from 'vitest'
+import {
+  openEmbedded,
+  type EmbeddedConnection,
+  type EmbeddedOptions,
+  type EmbeddedPostgres,
+} from '../../src/embedded/index.ts'
 
 export const isRoot = process.getuid?.() === 0
 
@@ -29,16 +44,57 @@ export function newProject(): string {
   return folder
 }
 
+let template: Promise<string> | undefined
+
+/** A new project's data folder with a cluster that was made before: for tests that are not about the making. */
+export async function madeDataDir(): Promise<string> {
+  const dataDir = join(newProject(), '.forgeq')
+  mkdirSync(dataDir)
+  execFileSync('cp', ['-a', `${await (template ??= makeTemplate())}/.`, dataDir])
+  return dataDir
+}
+
+afterAll(async () => {
+  if (template) rmSync(dirname(await template), { recursive: true })
+})
+
+async function makeTemplate(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'forgeq-template-'))
+  chmodSync(folder, 0o755)
+  const dataDir = join(folder, '.forgeq')
+  await (await openEmbedded({ dataDir, lingerMs: 0 })).release()
+  await until(() => !processesOf(folder).length)
+  return dataDir
+}
+
+/** Treats a folder as one of the projects: nothing works in it after `cleanUp`, and it is gone. */
+export const alsoClean = (folder: string): void => void projects.push(folder)
+
+const opened: EmbeddedPostgres[] = []
+const undoings: (() => void)[] = []
+
+/** `openEmbedded` in this process, released by `cleanUp` at the latest. */
+export async function open(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
+  const embedded = await openEmbedded(options)
+  opened.push(embedded)
+  return embedded
+}
+
+/** Runs when all processes are gone, before the folders are removed. */
+export const atCleanUp = (undo: () => void): void => void undoings.push(undo)
+
 /** Ends every process that works for a project of this file, and removes the projects. */
 export async function cleanUp(): Promise<void> {
+  await Promise.all(opened.splice(0).map((embedded) => embedded.release().catch(() => undefined)))
   for (const child of children.splice(0)) child.kill('SIGKILL')
   const folders = projects.splice(0)
-  for (const { pid } of allProcesses().filter(({ args }) => folders.some((folder) => args.includes(folder))))
-    kill(pid, 'SIGKILL')
-  for (const folder of folders) {
-    await until(() => !processesOf(folder).length)
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
-  }
+  await until(() => {
+    const left = folders.flatMap(processesOf)
+    for (const { pid } of left) kill(pid, 'SIGKILL')
+    return left.length === 0
+  })
+  for (const undo of undoings.splice(0)) undo()
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 }
 
 export interface Process {
@@ -65,11 +121,18 @@ export const processesOf = (folder: string): Process[] =>
     ({ args, cwd, pid }) => pid !== process.pid && (args.includes(folder) || cwd.startsWith(folder)),
   )
 
-/** The servers of the folder; there must never be two. */
-export const serversOf = (folder: string): number[] =>
-  processesOf(folder)
-    .filter(({ args }) => basename(args.split('\0')[0]!) === 'postgres' && args.includes('\0-D\0'))
-    .map(({ pid }) => pid)
+/** The servers of the folder; there must never be two. A child that a server has just forked still looks like it. */
+export function serversOf(folder: string): number[] {
+  const servers = processesOf(folder).filter(
+    ({ args }) => basename(args.split('\0')[0]!) === 'postgres' && args.includes('\0-D\0'),
+  )
+  return servers.map(({ pid }) => pid).filter((pid, _, all) => !all.includes(parentOf(pid)))
+}
+
+const parentOf = (pid: number): number => {
+  const stat = look(() => readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+}
 
 export const keepersOf = (folder: string): number[] =>
   processesOf(folder)
@@ -91,7 +154,7 @@ export async function until(condition: () => boolean | Promise<boolean>, withinM
   const deadline = performance.now() + withinMs
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${condition.toString()}`)
-    await sleep(20)
+    await sleep(60) // a look at all processes costs a few milliseconds itself
   }
 }
 
@@ -136,15 +199,15 @@ interface UserOptions {
 /** A process of its own, in a session of its own, that uses the embedded PostgreSQL of `dataDir`. */
 export function startUser(dataDir: string, { lingerMs = 1000, wrapper = [], uid, gid }: UserOptions = {}): User {
   const node = [process.execPath, '--import', 'jiti/register', fileURLToPath(new URL('user.ts', import.meta.url))]
-  const [command, ...args] = [...wrapper, ...node, dataDir, String(lingerMs)]
+  const [command, ...args] = [...wrapper, ...node, dataDir, String(lingerMs)] as unknown as [string, ...string[]]
   const as = uid === undefined || gid === undefined ? {} : { uid, gid }
-  const child = spawn(command!, args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true, ...as })
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true, ...as })
   children.push(child)
   const lines: Said[] = []
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   let isOver = false
   void ended.then(() => (isOver = true))
-  createInterface(child.stdout!).on('line', (line) => lines.push(JSON.parse(line) as Said))
+  createInterface(child.stdout).on('line', (line) => lines.push(JSON.parse(line) as Said))
   return {
     pid: child.pid!,
     async said(word) {
@@ -153,7 +216,7 @@ export function startUser(dataDir: string, { lingerMs = 1000, wrapper = [], uid,
       if (!found) throw new Error(`not said: ${word}, but ${JSON.stringify(lines)}`)
       return found
     },
-    tell: (line) => void child.stdin!.write(`${line}\n`),
+    tell: (line) => void child.stdin.write(`${line}\n`),
     async kill(signal) {
       child.kill(signal)
       await ended

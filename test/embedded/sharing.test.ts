@@ -1,16 +1,28 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import { openEmbedded } from '../../src/embedded/index.ts'
-import { cleanUp, isRoot, keepersOf, modeOf, newProject, query, serversOf, startUser, uidOf, until } from './harness.ts'
+import {
+  cleanUp,
+  isRoot,
+  keepersOf,
+  modeOf,
+  madeDataDir,
+  newProject,
+  open,
+  query,
+  serversOf,
+  startUser,
+  uidOf,
+  until,
+} from './harness.ts'
 
 afterEach(cleanUp)
 
 test('the first user makes the database, the next ones share it', async () => {
   const dataDir = join(newProject(), '.forgeq')
-  const first = await openEmbedded({ dataDir, lingerMs: 500 })
+  const first = await open({ dataDir, lingerMs: 500 })
   await query(first.connection, 'create table kept as select 42 as answer')
-  const second = await openEmbedded({ dataDir, lingerMs: 500 })
+  const second = await open({ dataDir, lingerMs: 500 })
   expect([first.created, second.created]).toEqual([true, false])
   expect(await query(second.connection, 'select answer from kept')).toEqual([{ answer: 42 }])
   expect(serversOf(dataDir)).toHaveLength(1)
@@ -19,19 +31,19 @@ test('the first user makes the database, the next ones share it', async () => {
   expect(await query(second.connection, 'select answer from kept')).toEqual([{ answer: 42 }])
   await second.release()
   await until(() => !serversOf(dataDir).length && !keepersOf(dataDir).length)
-  const third = await openEmbedded({ dataDir, lingerMs: 500 })
+  const third = await open({ dataDir, lingerMs: 500 })
   expect(third.created).toBe(false)
   expect(await query(third.connection, 'select answer from kept')).toEqual([{ answer: 42 }])
   await third.release()
 })
 
 test('attaches within 200 ms to a server that runs', async () => {
-  const dataDir = join(newProject(), '.forgeq')
-  await openEmbedded({ dataDir })
+  const dataDir = await madeDataDir()
+  await open({ dataDir })
   const tookMs: number[] = []
   for (let i = 0; i < 5; i++) {
     const from = performance.now()
-    await openEmbedded({ dataDir })
+    await open({ dataDir })
     tookMs.push(performance.now() - from)
   }
   expect(Math.min(...tookMs)).toBeLessThan(200)
@@ -39,7 +51,7 @@ test('attaches within 200 ms to a server that runs', async () => {
 
 test('is private: folders 0700, the password 0600 and in no command line or environment, no TCP, scram', async () => {
   const dataDir = join(newProject(), '.forgeq')
-  const { connection, release } = await openEmbedded({ dataDir, lingerMs: 500 })
+  const { connection, release } = await open({ dataDir, lingerMs: 500 })
   for (const folder of ['.', 'cluster', 'cluster/data', 'socket', 'users'])
     expect(modeOf(join(dataDir, folder))).toBe('700')
   for (const file of ['cluster/password', 'postgres.log', 'lock']) expect(modeOf(join(dataDir, file))).toBe('600')
@@ -60,8 +72,8 @@ test('is private: folders 0700, the password 0600 and in no command line or envi
 })
 
 test('takes settings from whoever starts it', async () => {
-  const dataDir = join(newProject(), '.forgeq')
-  const { connection } = await openEmbedded({ dataDir, settings: { work_mem: '7MB' } })
+  const dataDir = await madeDataDir()
+  const { connection } = await open({ dataDir, settings: { work_mem: '7MB' } })
   expect(await query(connection, 'show work_mem')).toEqual([{ work_mem: '7MB' }])
 })
 
@@ -77,8 +89,8 @@ test('eight that start at the same moment get one database and one server', asyn
 })
 
 test('outlives its last user by the time told, not less and little more', async () => {
-  const dataDir = join(newProject(), '.forgeq')
-  const { release } = await openEmbedded({ dataDir, lingerMs: 2000 })
+  const dataDir = await madeDataDir()
+  const { release } = await open({ dataDir, lingerMs: 2000 })
   await until(() => keepersOf(dataDir).length === 1)
   await release()
   const from = performance.now()
@@ -89,9 +101,9 @@ test('outlives its last user by the time told, not less and little more', async 
 })
 
 test('whoever comes as the last one leaves finds a server', async () => {
-  const dataDir = join(newProject(), '.forgeq')
+  const dataDir = await madeDataDir()
   const visit = async (): Promise<void> => {
-    const { connection, release } = await openEmbedded({ dataDir, lingerMs: 0 })
+    const { connection, release } = await open({ dataDir, lingerMs: 0 })
     expect(await query(connection, 'select 1 as one')).toEqual([{ one: 1 }])
     await release()
   }
@@ -108,13 +120,13 @@ test('whoever comes as the last one leaves finds a server', async () => {
 })
 
 test('the Ctrl-C of the terminal in which it was started does not reach it', async () => {
-  const dataDir = join(newProject(), '.forgeq')
+  const dataDir = await madeDataDir()
   const user = startUser(dataDir, { lingerMs: 20_000 })
   await user.said('open')
   await until(() => keepersOf(dataDir).length === 1)
   process.kill(-user.pid, 'SIGINT') // to its whole process group, as a terminal does
   await user.ended
-  const again = await openEmbedded({ dataDir })
+  const again = await open({ dataDir })
   expect(again.created).toBe(false)
   expect(keepersOf(dataDir)).toHaveLength(1)
   expect(serversOf(dataDir)).toHaveLength(1)

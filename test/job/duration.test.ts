@@ -100,7 +100,11 @@ test('what is formatted parses back to the same number', () => {
       expect(parseDuration(formatDuration(count * unitMs))).toBe(count * unitMs)
     }),
   )
-  fc.assert(fc.property(fc.maxSafeNat(), (ms) => expect(parseDuration(formatDuration(ms))).toBe(ms)))
+  fc.assert(
+    fc.property(fc.maxSafeNat(), (ms) => {
+      expect(parseDuration(formatDuration(ms))).toBe(ms)
+    }),
+  )
 })
 
 test('refuses to format what no duration is', () => {

@@ -44,3 +44,8 @@ test('a swap costs as much as one letter', () => {
   expect(nearest('abc', ['acb'])).toBe('acb')
   expect(nearest('abc', ['xyc'])).toBeUndefined()
 })
+
+test('two errors in four letters are another word', () => {
+  expect(nearest('abcd', ['abxy'])).toBeUndefined()
+  expect(nearest('abcdef', ['abcdxy'])).toBe('abcdxy')
+})

@@ -12,7 +12,11 @@ const anyText = fc.string({
 const encodedBytes = (text: string) => new TextEncoder().encode(text).length
 
 test('counts UTF-8 bytes as an encoder does', () => {
-  fc.assert(fc.property(anyText, (text) => expect(utf8Bytes(text)).toBe(encodedBytes(text))))
+  fc.assert(
+    fc.property(anyText, (text) => {
+      expect(utf8Bytes(text)).toBe(encodedBytes(text))
+    }),
+  )
 })
 
 test('cleaned text holds neither NUL nor half a character, and good text is untouched', () => {

@@ -49,7 +49,7 @@ test('names the known member that was meant', () => {
 })
 
 test('takes no more than its limit of jobs', () => {
-  const full = Array(MAX_BULK_JOBS).fill({ type: 't' })
+  const full = Array.from({ length: MAX_BULK_JOBS }, () => ({ type: 't' }))
   expect(parse({ jobs: full }).jobs).toHaveLength(MAX_BULK_JOBS)
   expect(parse({ jobs: [...full, { type: 't' }] })).toMatchObject({
     code: 'payload_too_large',

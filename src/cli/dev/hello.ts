@@ -2,11 +2,13 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { App } from '../../app.ts'
 import type { Invocation } from '../command.ts'
-import { waitForEnd } from '../enqueued.ts'
 import { canAsk } from '../io.ts'
+import { safeLine, stateStyle } from '../output.ts'
 import type { Settings } from '../settings.ts'
 
 const FILE = join('handlers', 'hello.ts')
+
+const FIRST_RESULT_MS = 30_000
 
 const HELLO = `// Serves jobs of type "hello": the file's name is the type. Save a change and the next job runs it.
 export default async ({ name }: { name: string }) => {
@@ -33,12 +35,17 @@ const isYes = (answer: string): boolean => /^(y(es)?)?$/i.test(answer.trim())
 
 /** Runs one job through the new handler and prints what came of it. */
 export async function enqueueHello(
-  { io, out }: Pick<Invocation, 'io' | 'out'>,
+  { out }: Pick<Invocation, 'out'>,
   queue: App['queue'],
   signal: AbortSignal,
 ): Promise<void> {
   const { enqueueFromFields } = await import('../../wire/enqueue-body.ts')
-  const { job } = enqueueFromFields({ type: 'hello' }, '{"name":"world"}', { maxPayloadBytes: 1_024 })
-  const enqueued = await queue.enqueue(job!)
-  if (!signal.aborted && enqueued.job) await waitForEnd({ io, out }, queue, enqueued.job, signal)
+  const { job: asked } = enqueueFromFields({ type: 'hello' }, '{"name":"world"}', { maxPayloadBytes: 1_024 })
+  const { job } = await queue.enqueue(asked!)
+  if (!job) return
+  const { state, resultJson, error } = await queue.jobs.result(job.id, { waitMs: FIRST_RESULT_MS, signal })
+  if (signal.aborted) return
+  const came = resultJson ?? (error ? `${error.name}: ${error.message}` : 'nothing yet')
+  if (out.json) out.printJson((await import('../../wire/jobs.ts')).jobJson(await queue.jobs.get(job.id)))
+  else out.print(`  first job  ${job.id} ${out.paint(stateStyle(state), state)}: ${safeLine(came)}`)
 }

@@ -10,8 +10,8 @@ interface Act {
   name: string
   summary: string
   example: string
-  act(queue: App['queue'], id: string): Promise<Job>
-  remark?(job: Job): string | undefined
+  act: (queue: App['queue'], id: string) => Promise<Job>
+  remark?: (job: Job) => string | undefined
 }
 
 export const jobsRetryCommand = (cli: Cli): Command =>

@@ -32,7 +32,8 @@ export function jobsDeleteCommand(cli: Cli): Command {
         answers.push(JSON.stringify({ id, deleted: true }))
         if (!out.json) out.print(out.terminal ? `${id}  deleted` : `${id}\tdeleted`)
       }
-      if (out.json) ids.length > 1 ? out.printJsonList(answers) : out.printJson(answers[0]!)
+      if (out.json && ids.length > 1) out.printJsonList(answers)
+      else if (out.json) out.printJson(answers[0]!)
       return 0
     })
   })

@@ -59,7 +59,7 @@ export function jobsListCommand(cli: Cli): Command {
     .option(
       '--payload <path=value>',
       'value at a path inside the payload; may be repeated',
-      (pair: string, pairs: string[] = []) => [...pairs, pair],
+      (pair: string, pairs?: string[]) => [...(pairs ?? []), pair],
     )
     .option('--search <text>', 'part of id, type, tag or error')
     .option('--limit <number>', '1 to 1000 (default: 20 on a terminal, else 100)')

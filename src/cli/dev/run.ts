@@ -1,0 +1,78 @@
+import type { Config } from '../../config.ts'
+import type { Invocation } from '../command.ts'
+import { safeLine } from '../output.ts'
+import { firstFreePort, portTaken } from '../port.ts'
+import { removeServerFile, writeServerFile } from '../server-file.ts'
+import { openLog } from '../session.ts'
+import { readSettings, type Settings } from '../settings.ts'
+import { stopLimitMs, stopOnSignal } from '../stopping.ts'
+import { enqueueHello, offerHello } from './hello.ts'
+import { createSupervisor } from './supervisor.ts'
+import { watchHandlers } from './watch.ts'
+
+/** `forgeq dev` from its start to its end: resolves when it was told to stop and everything has ended. */
+export async function runDev(invocation: Invocation, { yes }: { yes: boolean }): Promise<void> {
+  const read = await readSettings(invocation.io, invocation.command)
+  const hello = await offerHello(invocation, read, yes)
+  const { port, taken } = await firstFreePort(read.config)
+  await run(invocation, { ...read, config: { ...read.config, port } }, hello, taken)
+}
+
+async function run(
+  { io, out }: Invocation,
+  settings: Settings,
+  hello: boolean,
+  taken: string | undefined,
+): Promise<void> {
+  const { config } = settings
+  const log = await openLog(io, settings)
+  const stopping = stopOnSignal(io)
+  // Its process loads its code while the database starts.
+  const worker = createSupervisor({ config, log })
+  try {
+    const app = await io.openApp({ config, log, whenAway: 'wait', signal: stopping.signal })
+    try {
+      const server = await app.startServer().catch(async (error: unknown) => {
+        throw await portTaken(error, config, 'forgeq dev --port 0 takes a free one')
+      })
+      if (config.loops) app.startLoops()
+      worker.open()
+      writeServerFile(config, { url: server.url, pid: process.pid })
+      if (taken !== undefined) out.note(`${taken}; this one takes ${new URL(server.url).port}`)
+      const watch = await watchHandlers(config, () => worker.restart())
+      const types = await Promise.race([worker.ready, stopping.told.then(() => undefined)])
+      if (types) {
+        welcome(out, server.url, config, types)
+        if (hello) await enqueueHello({ out }, app.queue, stopping.signal)
+      }
+      await stopping.told
+      stopping.limit(stopLimitMs(config.graceMs) + 500, 0, () =>
+        log.warn('the stop took too long; the process ends now'),
+      )
+      removeServerFile(config, process.pid)
+      await watch.close()
+      await worker.stop(config.graceMs)
+      await server.close()
+    } finally {
+      await app.close()
+    }
+  } catch (error) {
+    if (!stopping.signal.aborted) throw error
+  } finally {
+    await worker.stop(0)
+    stopping.release()
+  }
+}
+
+function welcome(out: Invocation['out'], url: string, { handlers }: Config, types: string[]): void {
+  if (out.json) return out.printJson(JSON.stringify({ url, pid: process.pid, types }))
+  out.print(`ForgeQ is ready on ${out.paint('bold', url)}`)
+  const served = types.map(safeLine).join(', ')
+  out.print(
+    types.length > 0
+      ? `  handlers  ${served} from ${safeLine(handlers)}, reloaded on change`
+      : `  handlers  none in ${safeLine(handlers)} yet`,
+  )
+  out.print(`  try       forgeq enqueue --type ${safeLine(types[0] ?? 'hello')} --payload '{"name":"you"}' --wait`)
+  out.print(`  look      curl ${url}/jobs   or   forgeq jobs list`)
+}

@@ -1,0 +1,14 @@
+import type { Logger } from 'pino'
+import type { DatabasePool } from '../store/database.ts'
+import type { Keeping } from '../store/history.ts'
+
+/** What the loops work with. */
+export interface LoopContext {
+  db: DatabasePool
+  log: Logger
+  keeping: Keeping
+  recoveryIntervalMs: number
+  /** Tells workers that jobs of these queues are ready. Never throws. */
+  wakeWorkers(queues: Iterable<string>): void
+  onHandled?(name: string, handled: number): void
+}

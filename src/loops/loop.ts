@@ -1,0 +1,102 @@
+import type { Logger } from 'pino'
+
+export interface Loop {
+  readonly name: string
+  start(): void
+  /** Starts the next pass now; remembered when a pass is already under way. */
+  wake(): void
+  /** Lets the current pass finish. Safe twice, or before `start`. */
+  stop(): Promise<void>
+  /** One pass, on the caller's time: how many rows it handled. Tests call this instead of waiting. */
+  runOnce(): Promise<number>
+}
+
+export interface LoopOptions {
+  name: string
+  /** Longest pause between two passes. */
+  intervalMs: number
+  /** A pass that handled so many is followed by another at once. */
+  batch: number
+  log: Logger
+  run(): Promise<number>
+  /** In how many milliseconds there will be something to do; undefined when nothing is known of. */
+  next?(): Promise<number | undefined>
+  /** True when this process makes the pass; absent: always. */
+  turn?(): Promise<boolean>
+  onHandled?(name: string, handled: number): void
+}
+
+/** A pass that fails is tried again after this long, doubling up to the interval or ten times this. */
+const FIRST_PAUSE_MS = 200
+
+/**
+ * Makes pass after pass: again at once after a full batch, otherwise when there is something to do, at a wake-up, or
+ * after the interval with some jitter. No leader: every pass is safe beside the same pass in other processes.
+ */
+export function createLoop({ name, intervalMs, batch, log, run, next, turn, onHandled }: LoopOptions): Loop {
+  let running: Promise<void> | undefined
+  let stopping = false
+  let woken = false
+  let alarm: (() => void) | undefined
+  let failures = 0
+
+  async function runOnce(): Promise<number> {
+    const handled = await run()
+    if (handled > 0) {
+      log.debug({ loop: name, handled }, 'pass')
+      onHandled?.(name, handled)
+    }
+    return handled
+  }
+
+  async function pass(): Promise<number> {
+    try {
+      const mine = !turn || woken || (await turn())
+      woken = false
+      const handled = mine ? await runOnce() : 0
+      failures = 0
+      if (handled >= batch) return 0
+      const nextMs = next ? await next() : undefined
+      return Math.max(0, Math.min(nextMs ?? Number.POSITIVE_INFINITY, intervalMs * (0.9 + Math.random() / 5)))
+    } catch (error) {
+      const pauseMs = Math.min(intervalMs, FIRST_PAUSE_MS * 10, FIRST_PAUSE_MS * 2 ** failures++)
+      if (!stopping) log.warn({ loop: name, err: error }, 'pass failed; trying again')
+      return pauseMs * (0.75 + Math.random() / 2)
+    }
+  }
+
+  async function keepPassing(): Promise<void> {
+    while (!stopping) {
+      const pauseMs = await pass()
+      if (!woken && !stopping) await pause(pauseMs)
+    }
+  }
+
+  const pause = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer)
+        alarm = undefined
+        resolve()
+      }
+      const timer = setTimeout(done, ms)
+      alarm = done
+    })
+
+  return {
+    name,
+    start() {
+      if (!stopping) running ??= keepPassing()
+    },
+    wake() {
+      woken = true
+      alarm?.()
+    },
+    async stop() {
+      stopping = true
+      alarm?.()
+      await running
+    },
+    runOnce,
+  }
+}

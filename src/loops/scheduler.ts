@@ -1,0 +1,34 @@
+import { expireJobs, nextDueMs, promoteDueJobs } from '../store/due.ts'
+import { takePass } from '../store/passes.ts'
+import { endPauses } from '../store/queues.ts'
+import type { LoopContext } from './context.ts'
+import { createLoop, type Loop } from './loop.ts'
+
+const BATCH = 1_000
+const INTERVAL_MS = 1_000
+/** Nothing is due again sooner than this after a pass, however often it is looked for. */
+const SHORTEST_MS = 5
+
+/** Makes due jobs pending, ends those that expired unstarted, and pauses whose time is over. Sleeps until the next is due. */
+export function createScheduler({ db, log, keeping, wakeWorkers, onHandled }: LoopContext): Loop {
+  return createLoop({
+    name: 'scheduler',
+    intervalMs: INTERVAL_MS,
+    batch: BATCH,
+    log,
+    ...(onHandled && { onHandled }),
+    async run() {
+      const promoted = await promoteDueJobs(db, { limit: BATCH })
+      const expired = await expireJobs(db, { limit: BATCH, keeping })
+      const resumed = await endPauses(db)
+      wakeWorkers(new Set([...promoted, ...resumed]))
+      return Math.max(promoted.length, expired)
+    },
+    async next() {
+      const dueMs = await nextDueMs(db)
+      return dueMs === undefined ? undefined : Math.max(SHORTEST_MS, dueMs)
+    },
+    turn: async () =>
+      ((await nextDueMs(db)) ?? 1) <= 0 || takePass(db, { name: 'scheduler', withinMs: INTERVAL_MS * 0.8 }),
+  })
+}

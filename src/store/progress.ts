@@ -1,0 +1,30 @@
+import type { Database } from './database.ts'
+import { sql } from './sql.ts'
+
+export interface ProgressUpdate {
+  id: string
+  token: number
+  value: number
+  message?: string
+}
+
+/** Shows how far running jobs are. Those whose lease no longer holds are left alone. */
+export async function writeProgress(
+  db: Database,
+  sessionId: string,
+  updates: readonly ProgressUpdate[],
+): Promise<void> {
+  const rows = updates.map(({ id, token, value, message }) => ({ id, token, progress: { value, message } }))
+  await db.query(sql`
+    /* forgeq:write_progress */
+    with held as materialized (
+      select job.id, u.progress
+        from forgeq.jobs as job
+        join jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as u (id uuid, token bigint, progress jsonb)
+          on job.id = u.id and job.token = u.token
+       where job.state = 'running' and job.session_id is not distinct from ${sessionId}::uuid
+       order by job.id
+         for update of job
+    )
+    update forgeq.jobs as job set progress = held.progress from held where job.id = held.id and job.state = 'running'`)
+}

@@ -1,0 +1,263 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { LeaseBuffer } from './buffer.ts'
+import type { Lease, Report, Session } from './lease.ts'
+import type { Pace } from './pace.ts'
+import type { Pool } from './pool.ts'
+import type { SessionKeeper } from './session-keeper.ts'
+import type { StoreLeases } from './store-leases.ts'
+
+export interface DispatcherOptions {
+  leases: StoreLeases
+  pool: Pool
+  pace: Pace
+  keeper: SessionKeeper
+  /** Slots that a queue may take; queues without a limit are not in it. */
+  caps: ReadonlyMap<string, number>
+  pollMs: number
+  log: Logger
+  report(report: Report): void
+  /** Leases whose outcome has no verdict yet. */
+  unsettled(): ReadonlySet<string>
+}
+
+const MOST_AT_ONCE = 500
+const SYNC_MS = 30_000
+const FIRST_PAUSE_MS = 50
+const LONGEST_PAUSE_MS = 2_000
+/** A lease of a job that still runs here under an older lease: given back, to be looked at again after this time. */
+const STILL_RUNNING_MS = 1_000
+
+/** Leases jobs into a bounded buffer and feeds the pool from it, so that no slot waits for a round trip. */
+export class Dispatcher {
+  readonly #options: DispatcherOptions
+  readonly #buffer = new LeaseBuffer()
+  readonly #ending = new AbortController()
+  #wakeUp: (() => void) | undefined
+  #nudged = false
+  /** The last claim left something behind, or there has been a hint since. */
+  #more = true
+  #noting = new Set<string>()
+  #failures = 0
+  #syncAt = performance.now() + SYNC_MS
+  #pausedAt = 0
+  #loop: Promise<void> = Promise.resolve()
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options
+  }
+
+  get buffered(): number {
+    return this.#buffer.size
+  }
+
+  start(): void {
+    this.#loop = this.#run()
+  }
+
+  /** There may be something to lease. */
+  wake(): void {
+    this.#options.leases.wake()
+    this.#more = true
+    this.#nudge()
+  }
+
+  /** A slot is free, a session is there, a note is written: starts what may start, and leases more when it is time. */
+  changed(): void {
+    this.#pump()
+    if (this.#more && this.#wanted() > 0) this.#nudge()
+  }
+
+  /** A queue may have been paused: looks at once, and hands back what is buffered of it. */
+  pausesChanged(): void {
+    this.#pausedAt = 0
+    this.#nudge()
+  }
+
+  /** Nothing of a lost session is started; the store takes it back by itself, or now if it can hear us. */
+  drop(session: Session): void {
+    for (const lease of this.#buffer.remove((one) => one.session === session)) this.#giveBack(lease)
+  }
+
+  /** Ends a buffered job that somebody asked to cancel. True when it was there. */
+  cancel(id: string, token: number): boolean {
+    const [lease] = this.#buffer.remove((one) => one.id === id && one.token === token)
+    if (lease) this.#giveBack(lease) // the store turns it into a cancellation
+    return lease !== undefined
+  }
+
+  /** Leases nothing more and hands back what has not been started, uncounted. */
+  async stop(): Promise<void> {
+    this.#ending.abort()
+    this.#giveBackAll()
+    this.#nudge()
+    await this.#loop
+    this.#giveBackAll()
+  }
+
+  #giveBackAll(): void {
+    for (const lease of this.#buffer.remove(() => true)) this.#giveBack(lease)
+  }
+
+  #giveBack(lease: Lease): void {
+    this.#options.report({ lease, outcome: { state: 'pending' } })
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#ending.signal.aborted) {
+      const session = this.#options.keeper.current
+      if (!session) {
+        await this.#wait(this.#options.pollMs)
+        continue
+      }
+      try {
+        await this.#pass(session)
+        this.#failures = 0
+      } catch (error) {
+        await this.#failed(error)
+      }
+    }
+  }
+
+  async #pass(session: Session): Promise<void> {
+    const { leases, pollMs } = this.#options
+    if (leases.syncDue || performance.now() >= this.#syncAt) await this.#sync(session)
+    await this.#handBackPaused()
+    const limit = this.#wanted()
+    if (limit <= 0) return this.#wait(pollMs)
+    this.#more = false
+    const found = await leases.lease({
+      session,
+      limit,
+      perQueue: this.#room(),
+      startable: this.#options.pool.free + this.#options.pace.soon,
+    })
+    this.#more ||= found.more
+    this.#receive(found.leases)
+    // More may be there, but of queues that have no room: until that changes there is nothing to do either.
+    if (!found.more || found.leases.length === 0) return this.#wait(pollMs * (0.75 + Math.random() / 2))
+  }
+
+  /** How many jobs to lease now; nothing while the buffer is more than half full. */
+  #wanted(): number {
+    const { pool, pace } = this.#options
+    const ahead = pace.buffered
+    const spare = this.#buffer.size - pool.free
+    if (spare > ahead / 2) return 0
+    return Math.min(MOST_AT_ONCE, ahead - spare)
+  }
+
+  /** What a queue with a limit may still be given: its share of the slots and, in proportion, of the buffer. */
+  #room(): Map<string, number> {
+    const { caps, pool, pace } = this.#options
+    return new Map(
+      [...caps].map(([queue, slots]) => {
+        const ahead = Math.floor((pace.buffered * slots) / pool.concurrency)
+        return [queue, slots + ahead - pool.count(queue) - this.#buffer.count(queue)]
+      }),
+    )
+  }
+
+  #receive(leases: readonly Lease[]): void {
+    const { pool, keeper } = this.#options
+    const fresh = leases.filter((lease) => !pool.has(lease.id))
+    this.#buffer.push(fresh)
+    for (const lease of leases) {
+      if (pool.has(lease.id))
+        this.#options.report({ lease, outcome: { state: 'scheduled', delayMs: STILL_RUNNING_MS } })
+    }
+    const session = leases[0]?.session
+    if (session && (session.lost || keeper.current !== session)) this.drop(session)
+    if (this.#ending.signal.aborted) this.#giveBackAll()
+    this.#pump()
+  }
+
+  #pump(): void {
+    const { pool, keeper } = this.#options
+    while (pool.free > 0 && !this.#ending.signal.aborted) {
+      const session = keeper.current // the clock is looked at before each start
+      if (!session) return
+      const lease = this.#buffer.take((one) => one.session === session && this.#hasRoom(one) && this.#isNoted(one))
+      if (!lease) return
+      keeper.noteStart(lease.type)
+      pool.start(lease)
+    }
+  }
+
+  #hasRoom({ queue }: Lease): boolean {
+    const most = this.#options.caps.get(queue)
+    return most === undefined || this.#options.pool.count(queue) < most
+  }
+
+  /** Nothing starts before the store knows that it may have: what is not noted is noted now, with what will follow soon. */
+  #isNoted(lease: Lease): boolean {
+    const { leases, pace } = this.#options
+    if (leases.isNoted(lease)) return true
+    if (this.#noting.has(lease.queue)) return false
+    this.#noting.add(lease.queue)
+    const upto = Math.min(
+      this.#buffer.last(lease.queue)?.leaseNo ?? lease.leaseNo,
+      lease.leaseNo + this.#options.pool.free + pace.soon,
+    )
+    leases
+      .note(lease.session, lease.queue, Math.max(upto, lease.leaseNo))
+      .catch(() => false)
+      .then((alive) => {
+        this.#noting.delete(lease.queue)
+        if (alive) this.changed()
+        else setTimeout(() => this.changed(), FIRST_PAUSE_MS)
+      })
+    return false
+  }
+
+  async #sync(session: Session): Promise<void> {
+    const { leases, pool, unsettled } = this.#options
+    const known = () => [...[...this.#buffer].map(({ id }) => id), ...pool.ids(), ...unsettled()]
+    const cancelling = await leases.sync(session, known)
+    this.#syncAt = performance.now() + SYNC_MS * (0.9 + Math.random() / 5)
+    for (const { id, token } of cancelling) {
+      this.#options.report({
+        lease: { id, token, session, queue: '', type: '', keyed: false },
+        outcome: { state: 'pending' },
+      })
+    }
+  }
+
+  async #handBackPaused(): Promise<void> {
+    if (performance.now() < this.#pausedAt || this.#buffer.size === 0) return
+    this.#pausedAt = performance.now() + this.#options.pollMs
+    const paused = new Set(await this.#options.leases.paused())
+    if (paused.size === 0) return
+    for (const lease of this.#buffer.remove(({ queue }) => paused.has(queue))) this.#giveBack(lease)
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failures++)
+    if (!this.#ending.signal.aborted) this.#options.log.warn({ err: error }, 'leasing failed; trying again')
+    this.#nudged = false // hints do not shorten the pause
+    await sleep(pauseMs * (0.75 + Math.random() / 2), undefined, { signal: this.#ending.signal }).catch(() => {})
+  }
+
+  #nudge(): void {
+    this.#nudged = true
+    this.#wakeUp?.()
+  }
+
+  /** Waits so long, or until there is a reason to go on; a reason that came before the wait counts. */
+  async #wait(ms: number): Promise<void> {
+    if (!this.#nudged && !this.#ending.signal.aborted) await this.#sleep(ms)
+    this.#nudged = false
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer)
+        this.#wakeUp = undefined
+        resolve()
+      }
+      const timer = setTimeout(done, ms)
+      this.#wakeUp = done
+    })
+  }
+}

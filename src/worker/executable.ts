@@ -1,0 +1,136 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { nonRetryable, snooze } from '../job/handler-signals.ts'
+import { checkJson } from '../job/json.ts'
+import { cutText } from '../job/text.ts'
+import { type Handler, JsonResult, type RunningJob } from './handler.ts'
+
+/** Exit codes with a meaning of their own, from sysexits.h: EX_DATAERR and EX_TEMPFAIL. */
+const EXIT_DEAD = 65
+const EXIT_AGAIN = 75
+const KILL_AFTER_MS = 5_000
+const MAX_STDOUT_BYTES = 4_194_304
+const MAX_STDERR_BYTES = 16_384
+const MAX_LINE = 4_000
+
+/**
+ * Serves a type by an executable file: payload on stdin, result as JSON on stdout, lines on stderr are the job's log.
+ * It runs in a process group of its own, which is told to end by SIGTERM when the run is aborted, and killed 5 s later.
+ */
+export const executableHandler = (type: string, file: string): Handler => ({
+  type,
+  source: file,
+  run: (_payload, job, { payloadJson, backoff }) => runExecutable(file, job, payloadJson, backoff.baseMs),
+})
+
+async function runExecutable(file: string, job: RunningJob, payloadJson: string, againMs: number): Promise<unknown> {
+  const child = spawn(file, [], {
+    detached: true, // a process group of its own, so that its children can be ended with it
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      FORGEQ_JOB_ID: job.id,
+      FORGEQ_JOB_TYPE: job.type,
+      FORGEQ_ATTEMPT: String(job.attempt),
+      FORGEQ_TOKEN: String(job.token),
+      ...(job.traceparent === undefined ? {} : { TRACEPARENT: job.traceparent }),
+    },
+  })
+  const stopEnding = endOnAbort(child, job.signal)
+  try {
+    const [code, signal, stdout, stderr] = await collect(child, payloadJson, job)
+    return resultOf({ code, signal, stdout, stderr, job, againMs })
+  } finally {
+    stopEnding()
+  }
+}
+
+function endOnAbort(child: ChildProcess, signal: AbortSignal): () => void {
+  let killer: NodeJS.Timeout | undefined
+  const end = () => {
+    killGroup(child, 'SIGTERM')
+    killer = setTimeout(() => killGroup(child, 'SIGKILL'), KILL_AFTER_MS)
+  }
+  if (signal.aborted) end()
+  else signal.addEventListener('abort', end, { once: true })
+  return () => {
+    clearTimeout(killer)
+    signal.removeEventListener('abort', end)
+    if (signal.aborted) killGroup(child, 'SIGKILL') // what the program left behind in its group
+  }
+}
+
+function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return
+  try {
+    process.kill(-child.pid, signal)
+  } catch {
+    // gone already
+  }
+}
+
+function collect(
+  child: ChildProcess,
+  payloadJson: string,
+  job: RunningJob,
+): Promise<[number | null, NodeJS.Signals | null, Buffer, string]> {
+  return new Promise((resolve, reject) => {
+    const stdout: Buffer[] = []
+    let stdoutBytes = 0
+    let stderr = ''
+    let line = ''
+    const log = job.log
+    child.on('error', reject)
+    child.stdin!.on('error', () => {}) // a program need not read its payload
+    child.stdin!.end(payloadJson)
+    child.stdout!.on('data', (chunk: Buffer) => {
+      stdoutBytes += chunk.length
+      if (stdoutBytes <= MAX_STDOUT_BYTES) stdout.push(chunk)
+    })
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      stderr = (stderr + text).slice(-MAX_STDERR_BYTES)
+      const lines = (line + text).split('\n')
+      line = lines.pop()!.slice(-MAX_LINE)
+      for (const whole of lines) if (whole) log.info({ stream: 'stderr' }, whole.slice(0, MAX_LINE))
+    })
+    child.on('close', (code, signal) => {
+      if (line) log.info({ stream: 'stderr' }, line)
+      if (stdoutBytes > MAX_STDOUT_BYTES) reject(new Error(`its output is longer than ${MAX_STDOUT_BYTES} bytes`))
+      else resolve([code, signal, Buffer.concat(stdout), stderr])
+    })
+  })
+}
+
+interface Ended {
+  code: number | null
+  signal: NodeJS.Signals | null
+  stdout: Buffer
+  stderr: string
+  job: RunningJob
+  /** Pause before a run that asked to be tried again: the base of the job's backoff. */
+  againMs: number
+}
+
+function resultOf({ code, signal, stdout, stderr, job, againMs }: Ended): unknown {
+  if (job.signal.aborted && code !== 0) throw job.signal.reason
+  if (code === 0) return parseResult(stdout)
+  const said = cutText(stderr.trim(), MAX_STDERR_BYTES).text
+  if (code === EXIT_AGAIN) throw snooze(`${againMs}ms`)
+  const how = code === null ? `was ended by ${signal}` : `ended with exit code ${code}`
+  const message = said ? `${said}\n(the program ${how})` : `the program ${how}`
+  if (code === EXIT_DEAD) throw nonRetryable(message)
+  throw Object.assign(new Error(message), {
+    name: 'ProgramFailed',
+    code: code === null ? String(signal) : `exit_${code}`,
+    stack: undefined,
+  })
+}
+
+/** Nothing on stdout is no result; anything else must be JSON. */
+function parseResult(stdout: Buffer): unknown {
+  const text = stdout.toString('utf8').trim()
+  if (text === '') return null
+  const checked = checkJson(text, { maxBytes: MAX_STDOUT_BYTES })
+  if (checked.ok) return new JsonResult(text)
+  const at = checked.path === '' ? '' : ` at ${checked.path}`
+  throw new Error(`the program's output is not a result${at}: ${checked.message}`)
+}

@@ -1,0 +1,81 @@
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import type { ConnectionOptions } from '../store/database.ts'
+import type { FromThread, HeartbeatData, ToThread } from './heartbeat-thread.ts'
+
+export interface HeartbeatOptions {
+  connection: ConnectionOptions
+  leaseMs: number
+  heartbeatMs: number
+  stallLimitMs: number
+  exclusiveProcess: boolean
+  /** The session is alive: renewed by a heartbeat sent at `sentAt` (see `monotonicMs`). */
+  onBeat(sessionId: string, sentAt: number, cancel: { id: string; token: number }[]): void
+  onLost(sessionId: string): void
+  onStalled(sessionId: string, type: string): void
+}
+
+export interface Heartbeat {
+  follow(sessionId: string): void
+  /** Told to the store with the next heartbeat, at once. */
+  setStatus(status: 'active' | 'draining' | 'stuck'): void
+  /** Notes which handler starts; read by the thread when the main thread is stuck in it. */
+  noteStart(type: string): void
+  stop(): Promise<void>
+}
+
+/** Milliseconds of a clock that no change of the wall clock moves, the same in all threads of the process. */
+export const monotonicMs = (): number => Number(process.hrtime.bigint() / 1_000_000n)
+
+const TYPE_BYTES = 512
+const PULSE_MS = 500
+
+/**
+ * Renews the session from a thread of its own with a connection of its own: a handler that blocks the event loop does
+ * not lose its leases, one that blocks it for longer than the stall limit does.
+ */
+export function startHeartbeat({ onBeat, onLost, onStalled, ...options }: HeartbeatOptions): Heartbeat {
+  const pulse = new SharedArrayBuffer(4)
+  const lastType = new SharedArrayBuffer(TYPE_BYTES)
+  const workerData: HeartbeatData = { ...options, pulse, lastType }
+  // From the sources the thread is TypeScript, from the build JavaScript.
+  const file = new URL(`heartbeat-thread${extname(import.meta.url)}`, import.meta.url)
+  const thread = new Worker(file, { workerData, name: 'forgeq heartbeat' })
+  const send = (message: ToThread) => thread.postMessage(message)
+
+  let stopped: (() => void) | undefined
+  const gone = new Promise<void>((resolve) => (stopped = resolve))
+  thread.on('message', (message: FromThread) => {
+    if (message.kind === 'beat') onBeat(message.sessionId, message.sentAt, message.cancel)
+    else if (message.kind === 'lost') onLost(message.sessionId)
+    else if (message.kind === 'stalled') onStalled(message.sessionId, message.type)
+    else stopped?.()
+  })
+  // Without the thread no heartbeat comes: the deadline passes and the worker's own rules hold.
+  thread.on('error', () => stopped?.())
+  thread.on('exit', () => stopped?.())
+
+  const beat = new Int32Array(pulse)
+  const pulseTimer = setInterval(() => Atomics.add(beat, 0, 1), PULSE_MS)
+  const encoded = new Map<string, Uint8Array>()
+  const shown = new Uint8Array(lastType)
+  let noted = ''
+
+  return {
+    follow: (id) => send({ kind: 'session', id }),
+    setStatus: (status) => send({ kind: 'status', status }),
+    noteStart(type) {
+      if (type === noted) return
+      noted = type
+      let bytes = encoded.get(type)
+      if (!bytes) encoded.set(type, (bytes = new TextEncoder().encode(`${type}\0`).slice(0, TYPE_BYTES)))
+      shown.set(bytes)
+    },
+    async stop() {
+      clearInterval(pulseTimer)
+      send({ kind: 'stop' })
+      await gone
+      await thread.terminate()
+    },
+  }
+}

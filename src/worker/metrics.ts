@@ -1,0 +1,113 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { Lease, Report, Verdict } from './lease.ts'
+
+/** Beyond so many queues or types a label would grow without bound: the rest goes under `other`. */
+const MOST_LABELS = 200
+const OTHER = 'other'
+
+export interface WorkerMetrics {
+  started(lease: Lease): void
+  reported(report: Report, verdict: Verdict): void
+  slots(states: { running: number; free: number; stuck: number; buffered: number }): void
+  text(): Promise<string>
+}
+
+/** What this worker has seen, under the names that the server's metrics have too; its counters are its own. */
+export function createWorkerMetrics(): WorkerMetrics {
+  const registers = [new Registry()]
+  const labelNames = ['queue', 'type'] as const
+  const started = new Counter({ name: 'forgeq_started_total', help: 'Runs started', labelNames, registers })
+  const outcomes = new Counter({
+    name: 'forgeq_outcomes_total',
+    help: 'Outcomes that the store accepted',
+    labelNames: [...labelNames, 'outcome'],
+    registers,
+  })
+  const refused = new Counter({
+    name: 'forgeq_lease_lost_total',
+    help: 'Outcomes refused because the lease was lost',
+    registers,
+  })
+  const buckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 3600]
+  const wait = new Histogram({
+    name: 'forgeq_wait_seconds',
+    help: 'From due to started',
+    labelNames,
+    buckets,
+    registers,
+  })
+  const run = new Histogram({ name: 'forgeq_run_seconds', help: 'Length of runs', labelNames, buckets, registers })
+  const slots = new Gauge({
+    name: 'forgeq_slots',
+    help: 'Slots of this worker, and jobs in its buffer',
+    labelNames: ['state'],
+    registers,
+  })
+
+  const bounded = labelBound()
+  const startedOf = perLane(bounded, (queue, type) => ({
+    started: started.labels(queue, type),
+    wait: wait.labels(queue, type),
+  }))
+  const endedOf = perLane(bounded, (queue, type) => ({
+    run: run.labels(queue, type),
+    outcome: new Map<string, Counter.Internal>(),
+    queue,
+    type,
+  }))
+
+  return {
+    started(lease) {
+      const lane = startedOf(lease.queue, lease.type)
+      lane.started.inc()
+      lane.wait.observe((lease.waitedMs + performance.now() - lease.claimedAt) / 1000)
+    },
+    reported({ lease, outcome, ranMs }, verdict) {
+      if (!verdict.accepted) return refused.inc()
+      if (ranMs === undefined) return
+      const lane = endedOf(lease.queue, lease.type)
+      lane.run.observe(ranMs / 1000)
+      const name = outcomeName(outcome.state, verdict.state)
+      let counter = lane.outcome.get(name)
+      if (!counter) lane.outcome.set(name, (counter = outcomes.labels(lane.queue, lane.type, name)))
+      counter.inc()
+    },
+    slots(states) {
+      for (const [state, n] of Object.entries(states)) slots.set({ state }, n)
+    },
+    text: () => registers[0]!.metrics(),
+  }
+}
+
+/** As the store counts: a run that did not end its job is a `failed`, `snoozed` or `released` one. */
+function outcomeName(asked: string, became: string): string {
+  if (became === 'cancelled' || asked === 'completed' || asked === 'dead' || asked === 'cancelled') return became
+  return asked === 'retrying' ? 'failed' : asked === 'scheduled' ? 'snoozed' : 'released'
+}
+
+function labelBound(): (kind: string, name: string) => string {
+  const seen = new Map<string, Set<string>>()
+  return (kind, name) => {
+    let names = seen.get(kind)
+    if (!names) seen.set(kind, (names = new Set()))
+    if (names.has(name)) return name
+    if (names.size >= MOST_LABELS) return OTHER
+    names.add(name)
+    return name
+  }
+}
+
+/** A child of a metric is looked up once for each lane: on the hot path its labels cost nothing. */
+function perLane<T>(
+  bounded: (kind: string, name: string) => string,
+  make: (queue: string, type: string) => T,
+): (queue: string, type: string) => T {
+  const lanes = new Map<string, T>()
+  return (queue, type) => {
+    const labels: [string, string] = [bounded('queue', queue), bounded('type', type)]
+    const key = labels.join('\n')
+    let lane = lanes.get(key)
+    if (!lane) lanes.set(key, (lane = make(...labels)))
+    return lane
+  }
+}

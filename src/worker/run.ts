@@ -1,0 +1,68 @@
+import type { AbortReason } from './handler.ts'
+import type { Lease } from './lease.ts'
+
+/** The error that a handler's `signal` carries as its reason. */
+export class RunAborted extends Error {
+  readonly reason: AbortReason
+  readonly code: string
+
+  constructor(reason: AbortReason, message: string) {
+    super(message)
+    this.name = 'AbortError'
+    this.reason = reason
+    this.code = reason
+  }
+}
+
+/** A lease whose handler runs. */
+export class Run {
+  readonly lease: Lease
+  readonly startedAt = performance.now()
+  readonly timeoutMs: number
+  readonly abortGraceMs: number
+  aborted: RunAborted | undefined
+  abortedAt: number | undefined
+  /** The worker ends: what the handler comes to is decided without it. */
+  abandoned = false
+  /** Its outcome has been decided although its code goes on: the slot stays taken. */
+  stuck = false
+  #controller: AbortController | undefined
+  #giveUp: (() => void) | undefined
+
+  constructor(lease: Lease, { timeoutMs, abortGraceMs }: { timeoutMs: number; abortGraceMs: number }) {
+    this.lease = lease
+    this.timeoutMs = timeoutMs
+    this.abortGraceMs = abortGraceMs
+  }
+
+  /** Made when a handler first asks for it: most never do. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController()
+      if (this.aborted) this.#controller.abort(this.aborted)
+    }
+    return this.#controller.signal
+  }
+
+  get ranMs(): number {
+    return performance.now() - this.startedAt
+  }
+
+  /** The first reason stands. */
+  abort(reason: AbortReason, message: string): void {
+    if (this.aborted) return
+    this.aborted = new RunAborted(reason, message)
+    this.abortedAt = performance.now()
+    this.#controller?.abort(this.aborted)
+  }
+
+  /** Resolves when nobody waits for the handler any longer. */
+  readonly givenUp: Promise<undefined> = new Promise((resolve) => {
+    this.#giveUp = () => resolve(undefined)
+  })
+
+  giveUp(): void {
+    this.stuck = true
+    this.#giveUp?.()
+  }
+}

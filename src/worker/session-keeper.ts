@@ -1,0 +1,147 @@
+import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { uuidv7 } from 'uuidv7'
+import type { ConnectionOptions, DatabasePool } from '../store/database.ts'
+import { endSession, registerSession } from '../store/sessions.ts'
+import { type Heartbeat, monotonicMs, startHeartbeat } from './heartbeat.ts'
+import type { Session } from './lease.ts'
+
+export interface SessionKeeperOptions {
+  db: DatabasePool
+  connection: ConnectionOptions
+  name: string
+  version: string
+  queues: string[]
+  types: string[]
+  concurrency: number
+  leaseMs: number
+  heartbeatMs: number
+  stallLimitMs: number
+  exclusiveProcess: boolean
+  log: Logger
+  /** A session is there to lease under. */
+  onSession(session: Session): void
+  onLost(session: Session): void
+  onCancel(cancel: { id: string; token: number }[]): void
+  onStalled(type: string): void
+}
+
+/** This part of the lease is never used: the worker stops trusting its session before the store does. */
+const MARGIN = 0.1
+const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 3_000
+
+/** Keeps this worker registered: a session that is lost is given up for good and followed by a new one. */
+export class SessionKeeper {
+  readonly #options: SessionKeeperOptions
+  readonly #heartbeat: Heartbeat
+  #session: Session | undefined
+  #stopping = new AbortController()
+  #registering: Promise<void> = Promise.resolve()
+
+  constructor(options: SessionKeeperOptions) {
+    this.#options = options
+    const { connection, leaseMs, heartbeatMs, stallLimitMs, exclusiveProcess } = options
+    this.#heartbeat = startHeartbeat({
+      connection,
+      leaseMs,
+      heartbeatMs,
+      stallLimitMs,
+      exclusiveProcess,
+      onBeat: (id, sentAt, cancel) => this.#renewed(id, sentAt, cancel),
+      onLost: (id) => this.#session?.id === id && this.lose('the store has ended it'),
+      onStalled: (id, type) => this.#stalled(id, type),
+    })
+  }
+
+  /** The session to lease and start under; undefined while there is none. Looks at the clock each time. */
+  get current(): Session | undefined {
+    const session = this.#session
+    if (session && monotonicMs() >= session.deadline) this.lose('its heartbeat was not answered in time')
+    return this.#session
+  }
+
+  /** Registers. Rejects with `unavailable` when the database is away. */
+  async start(): Promise<void> {
+    await this.#register()
+  }
+
+  noteStart(type: string): void {
+    this.#heartbeat.noteStart(type)
+  }
+
+  setStatus(status: 'active' | 'draining' | 'stuck'): void {
+    this.#heartbeat.setStatus(status)
+  }
+
+  /** From this moment nothing is done under the session, whatever the store still thinks of it. */
+  lose(why: string): void {
+    const session = this.#session
+    if (!session) return
+    this.#session = undefined
+    session.lost = true
+    this.#options.log.warn({ worker_id: session.id, why }, 'session lost; registering anew')
+    this.#options.onLost(session)
+    this.#registering = this.#registerAgain(session.id)
+  }
+
+  async #register(): Promise<void> {
+    const { db, name, version, queues, types, concurrency, leaseMs } = this.#options
+    const host = hostname()
+    const id = uuidv7()
+    const before = monotonicMs()
+    await registerSession(db, { id, name, host, pid: process.pid, version, queues, types, concurrency }, leaseMs)
+    const session: Session = {
+      id,
+      worker: { id, name, host, pid: process.pid },
+      deadline: this.#deadline(before),
+      lost: false,
+    }
+    this.#session = session
+    this.#heartbeat.follow(id)
+    this.#options.onSession(session)
+  }
+
+  async #registerAgain(formerId: string): Promise<void> {
+    const { signal } = this.#stopping
+    for (let pauseMs = FIRST_PAUSE_MS; !signal.aborted; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
+      try {
+        // Should the store still think it alive, its jobs need not wait for its expiry.
+        await endSession(this.#options.db, { sessionId: formerId, reason: 'lost by its worker' })
+        if (!signal.aborted) await this.#register()
+        return
+      } catch {
+        await sleep(pauseMs * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => {})
+      }
+    }
+  }
+
+  /** Counted from before the heartbeat was sent: the store's lease cannot end earlier. */
+  #deadline(sentAt: number): number {
+    return sentAt + this.#options.leaseMs * (1 - MARGIN)
+  }
+
+  #renewed(id: string, sentAt: number, cancel: { id: string; token: number }[]): void {
+    const session = this.current
+    if (session?.id !== id) return
+    session.deadline = Math.max(session.deadline, this.#deadline(sentAt))
+    if (cancel.length > 0) this.#options.onCancel(cancel)
+  }
+
+  #stalled(id: string, type: string): void {
+    if (this.#session?.id === id) this.lose(`the main thread did not answer while ${type} ran`)
+    this.#options.onStalled(type)
+  }
+
+  /** Deregisters, within `withinMs`, and stops the heartbeat. */
+  async stop(withinMs: number): Promise<void> {
+    this.#stopping.abort()
+    const session = this.#session
+    this.#session = undefined
+    const limit = sleep(withinMs)
+    const ended = session && endSession(this.#options.db, { sessionId: session.id, reason: 'stopped' }).catch(() => {})
+    await Promise.race([Promise.all([ended, this.#registering]), limit])
+    await Promise.race([this.#heartbeat.stop(), sleep(1_000)])
+  }
+}

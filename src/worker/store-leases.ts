@@ -1,0 +1,243 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isForgeQError } from '../errors.ts'
+import { backendLives } from '../store/backends.ts'
+import type { Connection, DatabasePool } from '../store/database.ts'
+import { claimJobs, findLanes, type LaneClaim, type LeasedJob, noteStarts, pausedQueues } from '../store/leases.ts'
+import { syncLeases } from '../store/recovery.ts'
+import { Lanes } from './lanes.ts'
+import type { Lease, Session } from './lease.ts'
+
+/** How many jobs are wanted now. */
+export interface LeaseWish {
+  session: Session
+  limit: number
+  /** Most jobs wanted of a queue with a limit of its own; the other queues share `limit`. */
+  perQueue: ReadonlyMap<string, number>
+  /** How many of them may be started before more is noted. */
+  startable: number
+}
+
+export interface StoreLeasesOptions {
+  db: DatabasePool
+  types: string[]
+  /** Served queues with the slots that each may take; null: every queue. */
+  queues: Readonly<Record<string, number | null>> | null
+  /** Longest time between two full looks. */
+  lookMs: number
+}
+
+/** Given back more often than this without having reached the worker, a lease counts as a lost run. */
+const MAX_GIVEN_BACK = 3
+/** A look may take this part of the time at most, however much dead entries slow it down. */
+const LOOK_SHARE = 0.05
+
+/**
+ * Takes leases from the store, one claim at a time on a connection of its own, so that the numbers of its leases and
+ * what it knows of them agree. When the answer to a claim is lost, the store may hold leases that nobody knows of: they
+ * are given back by `sync` once the lost connection's backend is known to be gone.
+ */
+export class StoreLeases {
+  readonly #options: StoreLeasesOptions
+  readonly #lanes = new Lanes()
+  readonly #numbered = new Map<string, number>()
+  readonly #noted = new Map<string, number>()
+  #session: Session | undefined
+  #connection: Connection | undefined
+  #lostBackend: number | undefined
+  #syncDue = false
+  #lookAt = 0
+  #woken = true
+  #busy: Promise<unknown> = Promise.resolve()
+
+  constructor(options: StoreLeasesOptions) {
+    this.#options = options
+  }
+
+  /** There may be something new: the next claim that comes back short is repeated from the start. */
+  wake(): void {
+    this.#woken = true
+  }
+
+  /** True when a claim's answer was lost: call `sync` before the next lease. */
+  get syncDue(): boolean {
+    return this.#syncDue
+  }
+
+  /** Leases up to `limit` jobs, in the order in which they are to start. `more`: there may be others to be had at once. */
+  lease(wish: LeaseWish): Promise<{ leases: Lease[]; more: boolean }> {
+    return this.#alone(async () => {
+      this.#follow(wish.session)
+      const found: LeasedJob[] = []
+      if (this.#lookDue()) await this.#look()
+      let more = await this.#claim(wish, found)
+      if (found.length < wish.limit && this.#woken) {
+        // Jobs may lie behind the remembered positions or in lanes that are not known yet: once more, from the start.
+        this.#woken = false
+        await this.#look()
+        more = await this.#claim(wish, found)
+      }
+      const claimedAt = performance.now()
+      return { leases: found.map((job) => ({ ...job, session: wish.session, claimedAt })), more }
+    })
+  }
+
+  /** True when the store knows that this lease may have been started. */
+  isNoted(lease: Lease): boolean {
+    return lease.leaseNo <= (this.#noted.get(lease.queue) ?? 0)
+  }
+
+  /** Notes that leases of a queue up to `upto` may be started. False: the session is over. */
+  async note(session: Session, queue: string, upto: number): Promise<boolean> {
+    const alive = await noteStarts(this.#options.db, { sessionId: session.id, queue, upto })
+    if (alive && session === this.#session) this.#noted.set(queue, Math.max(upto, this.#noted.get(queue) ?? 0))
+    return alive
+  }
+
+  /**
+   * Gives back, uncounted, what the store holds for this session and the worker does not know of. Returns those among
+   * them that somebody asked to cancel: they are to be reported as released. `known` is asked after the last claim ended.
+   */
+  sync(session: Session, known: () => string[]): Promise<{ id: string; token: number }[]> {
+    return this.#alone(async () => {
+      this.#follow(session)
+      await this.#awaitLostBackend()
+      const connection = await this.#connect()
+      const { cancelling } = await syncLeases(connection, {
+        sessionId: session.id,
+        upto: Object.fromEntries(this.#numbered),
+        known: known(),
+        maxGivenBack: MAX_GIVEN_BACK,
+      })
+      this.#syncDue = false
+      return cancelling
+    })
+  }
+
+  /** The served queues that are paused now. */
+  paused(): Promise<string[]> {
+    return pausedQueues(this.#options.db)
+  }
+
+  async close(): Promise<void> {
+    await this.#busy.catch(() => {})
+    await this.#connection?.close().catch(() => {})
+  }
+
+  /** Claims follow each other: numbers, positions and what a sync knows are of one claim at a time. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#busy.catch(() => {}).then(work)
+    this.#busy = mine
+    return mine
+  }
+
+  #follow(session: Session): void {
+    if (session === this.#session) return
+    this.#session = session
+    this.#numbered.clear()
+    this.#noted.clear()
+    this.#syncDue = false
+  }
+
+  #lookDue(): boolean {
+    return performance.now() >= this.#lookAt
+  }
+
+  async #look(): Promise<void> {
+    const { types, queues, lookMs } = this.#options
+    const started = performance.now()
+    const connection = await this.#connect()
+    this.#lanes.replace(
+      await this.#guard(() => findLanes(connection, { types, queues: queues && Object.keys(queues) })),
+    )
+    const tookMs = performance.now() - started
+    this.#lookAt = performance.now() + Math.max(lookMs, tookMs / LOOK_SHARE)
+  }
+
+  /** True when a claim came back full, or found no room for what it might have found. */
+  async #claim(wish: LeaseWish, found: LeasedJob[]): Promise<boolean> {
+    let more = false
+    for (const { lanes, limit } of this.#groups(wish)) {
+      const room = Math.min(limit, wish.limit - found.length)
+      if (lanes.length === 0) continue
+      if (room <= 0) {
+        more = true
+        continue
+      }
+      const taken = await this.#claimGroup(wish, lanes, room)
+      found.push(...taken)
+      if (taken.length === room) {
+        this.#lanes.advance(taken)
+        more = true
+      } else if (this.#lanes.positioned) {
+        this.#lanes.rewind()
+        this.#woken = true
+      }
+    }
+    return more
+  }
+
+  /** The queues without a limit of their own are claimed from together, each of the others apart. */
+  #groups({ limit, perQueue }: LeaseWish): { lanes: LaneClaim[]; limit: number }[] {
+    const all = this.#lanes.all
+    if (perQueue.size === 0) return [{ lanes: all, limit }]
+    const capped = [...perQueue].map(([queue, most]) => ({
+      lanes: all.filter((lane) => lane.queue === queue),
+      limit: most,
+    }))
+    return [{ lanes: all.filter((lane) => !perQueue.has(lane.queue)), limit }, ...capped]
+  }
+
+  async #claimGroup({ session, startable }: LeaseWish, lanes: LaneClaim[], limit: number): Promise<LeasedJob[]> {
+    const queues = [...new Set(lanes.map(({ queue }) => queue))].map((queue) => ({
+      queue,
+      nextLeaseNo: (this.#numbered.get(queue) ?? 0) + 1,
+      startable,
+    }))
+    // Should the answer be lost, these numbers count as used.
+    for (const { queue, nextLeaseNo } of queues) this.#numbered.set(queue, nextLeaseNo + limit - 1)
+    const connection = await this.#connect()
+    const taken = await this.#guard(() => claimJobs(connection, { sessionId: session.id, lanes, queues, limit }))
+    for (const { queue, nextLeaseNo } of queues) {
+      const last = taken.reduce(
+        (most, job) => (job.queue === queue ? Math.max(most, job.leaseNo) : most),
+        nextLeaseNo - 1,
+      )
+      this.#numbered.set(queue, last)
+      if (last >= nextLeaseNo)
+        this.#noted.set(queue, Math.max(this.#noted.get(queue) ?? 0, Math.min(last, nextLeaseNo + startable - 1)))
+    }
+    return taken
+  }
+
+  /** A statement whose answer was lost leaves its backend to be waited for and its leases to be synced. */
+  async #guard<T>(statement: () => Promise<T>): Promise<T> {
+    try {
+      return await statement()
+    } catch (error) {
+      if (isForgeQError(error, 'unavailable')) {
+        this.#syncDue = true
+        this.#lostBackend ??= this.#connection?.backendPid
+        void this.#connection?.close().catch(() => {})
+        this.#connection = undefined
+      }
+      throw error
+    }
+  }
+
+  async #connect(): Promise<Connection> {
+    if (this.#connection) return this.#connection
+    const connection = await this.#options.db.connect('claims')
+    connection.onEnd(() => {
+      if (this.#connection === connection) this.#connection = undefined
+    })
+    this.#connection = connection
+    return connection
+  }
+
+  async #awaitLostBackend(): Promise<void> {
+    while (this.#lostBackend !== undefined) {
+      if (!(await backendLives(this.#options.db, this.#lostBackend))) this.#lostBackend = undefined
+      else await sleep(50)
+    }
+  }
+}

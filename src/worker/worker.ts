@@ -1,0 +1,217 @@
+import type { Logger } from 'pino'
+import { toJobError } from '../job/job-error.ts'
+import type { ConnectionOptions, DatabasePool } from '../store/database.ts'
+import type { Keeping } from '../store/history.ts'
+import type { WakeUp } from '../store/wakeups.ts'
+import { Dispatcher } from './dispatcher.ts'
+import type { HandlerSet, Middleware } from './handler.ts'
+import type { Report, Verdict } from './lease.ts'
+import { createWorkerMetrics } from './metrics.ts'
+import { Pace } from './pace.ts'
+import { Pool } from './pool.ts'
+import { ProgressWriter } from './progress-writer.ts'
+import { createReporter } from './reporter.ts'
+import { SessionKeeper } from './session-keeper.ts'
+import { StoreLeases } from './store-leases.ts'
+
+export interface WorkerOptions {
+  db: DatabasePool
+  connection: ConnectionOptions
+  /** Subscribes to hints; returns what unsubscribes. */
+  subscribe(listener: (wakeUp: WakeUp) => void): () => void
+  handlers: HandlerSet
+  middleware: readonly Middleware[]
+  name: string
+  version: string
+  concurrency: number
+  /** Absent: every queue. */
+  queues?: Readonly<Record<string, number | null>>
+  leaseMs: number
+  heartbeatMs: number
+  stallLimitMs: number
+  abortGraceMs: number
+  graceMs: number
+  pollMs: number
+  maxResultBytes: number
+  keeping: Keeping
+  /** The process is this worker's own: it may be killed when its main thread is stuck, and ends when all slots are. */
+  exclusiveProcess: boolean
+  log: Logger
+}
+
+export interface RunningWorker {
+  readonly id: string
+  readonly name: string
+  /**
+   * Leases nothing more, hands back what has not been started, lets running handlers finish within `graceMs`, then
+   * aborts them, writes every outcome and deregisters. Ends within `graceMs` + 5 s, also when the database is gone.
+   */
+  stop(options?: { graceMs?: number }): Promise<void>
+  /** Resolves with the reason when the worker cannot go on by itself. */
+  readonly ended: Promise<string>
+  metricsText(): Promise<string>
+}
+
+/** How long aborted handlers are waited for, then the last outcomes, then the good-bye: 5 s in all. */
+const AFTER_ABORT_MS = 2_000
+const FLUSH_MS = 1_800
+const GOODBYE_MS = 700
+const SWEEP_MS = 100
+
+/** Registers a worker and starts to run jobs. @throws `unavailable` when the database is away */
+export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
+  const { db, handlers, concurrency, log, keeping, queues, pollMs, exclusiveProcess } = options
+  const metrics = createWorkerMetrics()
+  const pace = new Pace(concurrency)
+  const progress = new ProgressWriter(db)
+  const leases = new StoreLeases({ db, types: handlers.types, queues: queues ?? null, lookMs: pollMs })
+  const caps = new Map(
+    Object.entries(queues ?? {}).flatMap(([queue, slots]) => (slots === null ? [] : [[queue, slots]])),
+  )
+  const reporter = createReporter({ db, keeping, log, onVerdict })
+  let endedBy: (reason: string) => void = () => {}
+  const ended = new Promise<string>((resolve) => (endedBy = resolve))
+  let stopping: Promise<void> | undefined
+
+  const pool = new Pool({
+    concurrency,
+    abortGraceMs: options.abortGraceMs,
+    context: {
+      handlers,
+      middleware: options.middleware,
+      maxResultBytes: options.maxResultBytes,
+      log,
+      progress: (lease, value, message) => progress.push(lease, value, message),
+    },
+    onStart: (lease) => metrics.started(lease),
+    onReport: (report) => {
+      if (report.ranMs !== undefined) pace.ran(report.ranMs)
+      reporter.push(report)
+    },
+    onFree: () => dispatcher.changed(),
+    onStuck(lease) {
+      log.error(
+        { job_id: lease.id, job_type: lease.type },
+        'a handler goes on although its time is over; its slot is stuck',
+      )
+      keeper.setStatus('stuck')
+      if (exclusiveProcess && pool.stuck === concurrency) endedBy('every slot is stuck')
+    },
+  })
+
+  const keeper = new SessionKeeper({
+    db,
+    connection: options.connection,
+    name: options.name,
+    version: options.version,
+    queues: queues ? Object.keys(queues) : [],
+    types: handlers.types,
+    concurrency,
+    leaseMs: options.leaseMs,
+    heartbeatMs: options.heartbeatMs,
+    stallLimitMs: options.stallLimitMs,
+    exclusiveProcess,
+    log,
+    onSession: () => dispatcher.wake(),
+    onLost(session) {
+      pool.abortAll('lease_lost', 'the lease of this job was lost', session)
+      dispatcher.drop(session)
+    },
+    onCancel(cancel) {
+      for (const { id, token } of cancel) if (!pool.cancel(id, token)) dispatcher.cancel(id, token)
+    },
+    onStalled: (type) => endedBy(`stalled: the main thread did not answer while ${type || 'no handler'} ran`),
+  })
+
+  const dispatcher: Dispatcher = new Dispatcher({
+    leases,
+    pool,
+    pace,
+    keeper,
+    caps,
+    pollMs,
+    log,
+    report: (report) => reporter.push(report),
+    unsettled: () => reporter.unsettled,
+  })
+
+  function onVerdict(report: Report, verdict: Verdict): void {
+    metrics.reported(report, verdict)
+    const { lease, outcome, ranMs } = report
+    const fields = { job_id: lease.id, job_type: lease.type, queue: lease.queue, token: lease.token }
+    if (!verdict.accepted) return log.warn(fields, 'outcome refused: the lease was lost')
+    if (ranMs === undefined) return log.debug(fields, 'handed back')
+    const error = 'error' in outcome ? outcome.error : undefined
+    const told = { ...fields, state: verdict.state, ran_ms: Math.round(ranMs), ...(error && { error: error.message }) }
+    if (verdict.state === 'dead') log.error(told, 'job dead')
+    else if (error) log.warn(told, 'job failed')
+    else log.info(told, `job ${verdict.state}`)
+  }
+
+  const sweep = setInterval(() => {
+    void keeper.current // notices a deadline that has passed
+    pool.sweep()
+    metrics.slots({
+      running: pool.size - pool.stuck,
+      free: pool.free,
+      stuck: pool.stuck,
+      buffered: dispatcher.buffered,
+    })
+  }, SWEEP_MS)
+
+  const unsubscribe = options.subscribe(({ kind, queues: hinted }) => {
+    if (kind === 'paused') dispatcher.pausesChanged()
+    else if (kind === 'pending' && (!queues || hinted.length === 0 || hinted.some((queue) => queue in queues)))
+      dispatcher.wake()
+  })
+
+  async function stop({ graceMs = options.graceMs }: { graceMs?: number } = {}): Promise<void> {
+    unsubscribe()
+    keeper.setStatus('draining')
+    const drained = dispatcher.stop().catch(() => {})
+    if (!(await pool.whenIdle(graceMs))) {
+      pool.abortAll('shutdown', 'the worker shuts down')
+      await pool.whenIdle(AFTER_ABORT_MS)
+    }
+    // What still runs is cut off when the process ends: that run counts.
+    for (const { lease, ranMs } of pool.abandon()) {
+      const error = toJobError(
+        Object.assign(new Error('the worker shut down before the handler had ended'), {
+          name: 'Shutdown',
+          code: 'shutdown',
+        }),
+      )
+      const spent = lease.attempt >= lease.maxAttempts
+      const outcome = spent
+        ? ({ state: 'dead', error, reason: 'attempts spent' } as const)
+        : ({ state: 'retrying', delayMs: 0, error } as const)
+      reporter.push({ lease, outcome, remembered: 'failed', ranMs })
+    }
+    const limit = AbortSignal.timeout(FLUSH_MS)
+    await Promise.race([drained, new Promise((resolve) => limit.addEventListener('abort', resolve))])
+    await reporter.flush(limit)
+    await keeper.stop(GOODBYE_MS)
+    clearInterval(sweep)
+    progress.stop()
+    await Promise.race([leases.close(), new Promise((resolve) => setTimeout(resolve, 200))])
+  }
+
+  try {
+    await keeper.start()
+  } catch (error) {
+    clearInterval(sweep)
+    unsubscribe()
+    await keeper.stop(0)
+    throw error
+  }
+  dispatcher.start()
+  return {
+    get id() {
+      return keeper.current?.id ?? ''
+    },
+    name: options.name,
+    stop: (how) => (stopping ??= stop(how)),
+    ended,
+    metricsText: () => metrics.text(),
+  }
+}
