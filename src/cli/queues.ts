@@ -18,7 +18,6 @@ const COLUMNS: Column[] = [
   ...['PENDING', 'RUNNING', 'SCHEDULED', 'RETRYING', 'DEAD', 'OLDEST', 'IN/s', 'OUT/s', 'WORKERS'].map(
     (title): Column => ({ title, cut: 'never' }),
   ),
-  { title: 'NOTE', cut: 'end' },
 ]
 
 export const queuesCommands = (cli: Cli): Command[] => [list(cli), show(cli), pause(cli), resume(cli)]
@@ -36,7 +35,17 @@ function list(cli: Cli): Command {
       const queues = await queue.queues.list()
       if (out.json) out.printJsonList(await Promise.all(queues.map(json)))
       else if (queues.length === 0) out.note('no queue yet; the first job makes its queue')
-      else await printTable(out, COLUMNS, queues.map(rowOf), io.stdout.columns)
+      else if (!out.terminal)
+        await printTable(
+          out,
+          COLUMNS,
+          queues.map((each) => [...rowOf(each), noteOf(each)]),
+        )
+      else {
+        await printTable(out, COLUMNS, queues.map(rowOf), io.stdout.columns)
+        for (const each of queues)
+          if (noteOf(each)) out.print(out.paint('yellow', `${safeLine(each.name)}: ${noteOf(each)}`))
+      }
     })
   })
 }
@@ -146,13 +155,8 @@ async function print(out: Output, figures: QueueFigures): Promise<void> {
 const perSecond = (rate: number): string => (rate >= 10 ? rate.toFixed(0) : rate.toFixed(1))
 
 function pauseText({ reason, by, since, until }: NonNullable<QueueFigures['paused']>): string {
-  const words = [
-    `since ${exactly(since)}`,
-    by && `by ${by}`,
-    until && `until ${exactly(until)}`,
-    reason && `: ${reason}`,
-  ]
-  return safeLine(words.filter(Boolean).join(' '))
+  const words = [`since ${exactly(since)}`, by && `by ${by}`, until && `until ${exactly(until)}`]
+  return safeLine(words.filter(Boolean).join(' ') + (reason === undefined ? '' : `: ${reason}`))
 }
 
 const unservedText = ({ unservedTypes }: QueueFigures): string =>
@@ -171,7 +175,10 @@ const rowOf = (figures: QueueFigures): string[] => [
   perSecond(figures.rates.enqueued),
   perSecond(figures.rates.finished),
   String(figures.workers),
-  [figures.paused ? `paused${figures.paused.reason ? `: ${figures.paused.reason}` : ''}` : '', unservedText(figures)]
-    .filter(Boolean)
-    .join('; '),
 ]
+
+function noteOf(figures: QueueFigures): string {
+  const { paused } = figures
+  const reason = paused?.reason === undefined ? '' : `: ${safeLine(paused.reason)}`
+  return [paused ? `paused${reason}` : '', unservedText(figures)].filter(Boolean).join('; ')
+}

@@ -10,8 +10,12 @@ export interface ServerFile {
 
 const pathOf = ({ dataDir }: Config): string => join(resolve(dataDir), 'server.json')
 
-/** Writes `.forgeq/server.json`. Only a convenience: a folder that cannot be written is left alone. */
+/**
+ * Writes `.forgeq/server.json`, unless another server that lives has. Only a convenience: a folder that cannot be
+ * written is left alone.
+ */
 export function writeServerFile(config: Config, file: ServerFile): void {
+  if (serverOf(config)) return
   try {
     const folder = resolve(config.dataDir)
     if (!existsSync(folder)) {

@@ -1,13 +1,16 @@
+import type CliTable from 'cli-table3'
 import { safeLine, type Output, type Style } from './output.ts'
 
 export interface Column {
   title: string
+  /** What goes without saying: a column of nothing else is left out on a terminal. */
+  usual?: string
   /** How a cell gives way on a narrow terminal: an id loses its middle, text its end, a name nothing. */
   cut: 'middle' | 'end' | 'never'
   style?: (cell: string) => Style
 }
 
-const LEAST: Record<Column['cut'], number> = { middle: 13, end: 12, never: 0 }
+const LEAST = { middle: 13, end: 10 }
 const GAP = 2
 
 /**
@@ -21,6 +24,19 @@ export async function printTable(out: Output, columns: Column[], rows: string[][
     return
   }
   const { default: Table } = await import('cli-table3')
+  const telling = columns.flatMap(({ usual }, index) =>
+    usual !== undefined && cells.every((row) => row[index] === usual) ? [] : [index],
+  )
+  printFitting(
+    out,
+    Table,
+    telling.map((index) => columns[index]!),
+    cells.map((row) => telling.map((index) => row[index]!)),
+    width,
+  )
+}
+
+function printFitting(out: Output, Table: typeof CliTable, columns: Column[], cells: string[][], width: number): void {
   const widths = fit(columns, cells, width)
   const table = new Table({
     chars: Object.fromEntries(BORDERS.map((name) => [name, ''])),
@@ -44,22 +60,32 @@ const BORDERS = [
   'left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid', 'middle',
 ] // prettier-ignore
 
-/** Widths that add up to the terminal's, taken from the columns that may be cut, the widest first. */
+/**
+ * Widths that add up to the terminal's: texts give way first, then ids, which a person may want to copy; of each kind
+ * the widest first.
+ */
 function fit(columns: Column[], rows: string[][], width: number): number[] {
   const widths = columns.map(({ title }, index) =>
     Math.max(title.length, ...rows.map((row) => widthOf(row[index] ?? ''))),
   )
   let over = widths.reduce((sum, each) => sum + each + GAP, -GAP) - width
-  while (over > 0) {
-    const widest = columns.reduce((best, { cut }, index) => {
-      if (cut === 'never' || widths[index]! <= LEAST[cut]) return best
-      return best < 0 || widths[index]! > widths[best]! ? index : best
-    }, -1)
-    if (widest < 0) break
-    widths[widest]! -= 1
-    over -= 1
+  for (const kind of ['end', 'middle'] as const) {
+    for (; over > 0; over--) {
+      const widest = widestOf(columns, widths, kind)
+      if (widest === undefined) break
+      widths[widest]! -= 1
+    }
   }
   return widths
+}
+
+function widestOf(columns: Column[], widths: number[], kind: 'end' | 'middle'): number | undefined {
+  let widest: number | undefined
+  for (const [index, { cut }] of columns.entries()) {
+    if (cut !== kind || widths[index]! <= LEAST[kind]) continue
+    if (widest === undefined || widths[index]! > widths[widest]!) widest = index
+  }
+  return widest
 }
 
 function shorten(text: string, cut: Column['cut'], width: number): string {

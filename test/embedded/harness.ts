@@ -121,17 +121,22 @@ export const processesOf = (folder: string): Process[] =>
     ({ args, cwd, pid }) => pid !== process.pid && (args.includes(folder) || cwd.startsWith(folder)),
   )
 
-/** The servers of the folder; there must never be two. A child that a server has just forked still looks like it. */
+/**
+ * The servers of the folder; there must never be two. A child looks like its server for a moment after the fork, so
+ * those are left out whose parent is one, and those that have ended before they could be asked.
+ */
 export function serversOf(folder: string): number[] {
-  const servers = processesOf(folder).filter(
-    ({ args }) => basename(args.split('\0')[0]!) === 'postgres' && args.includes('\0-D\0'),
-  )
-  return servers.map(({ pid }) => pid).filter((pid, _, all) => !all.includes(parentOf(pid)))
+  const servers = processesOf(folder)
+    .filter(({ args }) => basename(args.split('\0')[0]!) === 'postgres' && args.includes('\0-D\0'))
+    .map(({ pid }) => ({ pid, parent: parentOf(pid) }))
+  return servers
+    .filter(({ parent }) => parent !== undefined && servers.every(({ pid }) => pid !== parent))
+    .map(({ pid }) => pid)
 }
 
-const parentOf = (pid: number): number => {
+function parentOf(pid: number): number | undefined {
   const stat = look(() => readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+  return stat ? Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) : undefined
 }
 
 export const keepersOf = (folder: string): number[] =>

@@ -29,11 +29,11 @@ const FILTERS = {
 const COLUMNS: Column[] = [
   { title: 'ID', cut: 'middle' },
   { title: 'TYPE', cut: 'never' },
-  { title: 'QUEUE', cut: 'never' },
+  { title: 'QUEUE', cut: 'never', usual: 'default' },
   { title: 'STATE', cut: 'never', style: stateStyle },
   { title: 'RUN', cut: 'never' },
   { title: 'CREATED', cut: 'never' },
-  { title: 'ERROR', cut: 'end' },
+  { title: 'ERROR', cut: 'end', usual: '' },
 ]
 
 export function jobsListCommand(cli: Cli): Command {

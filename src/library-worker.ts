@@ -1,0 +1,166 @@
+import { type Logger, pino } from 'pino'
+import type { Config } from './config.ts'
+import { ForgeQError } from './errors.ts'
+import { DURATION_HELP, parseDuration } from './job/duration.ts'
+import { createLoops, type Loop } from './loops/index.ts'
+import type { OpenedDatabase } from './open-database.ts'
+import { keepingOf } from './queue/create.ts'
+import { createNotifier } from './queue/notifier.ts'
+import { createListener, type Listener } from './store/listener.ts'
+import { packageVersion } from './version.ts'
+import { defaultWorkerName } from './worker-name.ts'
+import { definitionOf, handlerOfDefinition, type JobDefinition } from './worker/definition.ts'
+import { handlerSet, type Middleware } from './worker/handler.ts'
+import { type RunningWorker, startWorker } from './worker/worker.ts'
+
+export interface WorkerSettings {
+  /** The jobs that it serves. */
+  jobs: readonly JobDefinition[]
+  /** Handlers at the same time; 10 when absent. */
+  concurrency?: number
+  /** The queues that it serves, as names or with the slots that each may take; every queue when absent. */
+  queues?: readonly string[] | Readonly<Record<string, number | null>>
+  name?: string
+  /** False: this worker leaves scheduler, recovery, pruner and statistics to others. */
+  loops?: boolean
+  /** A pino logger; silent when absent. */
+  log?: Logger
+  /** Longest time that running handlers get at a stop; 25s when absent. */
+  grace?: string
+  lease?: string
+  heartbeat?: string
+  abortGrace?: string
+  stallLimit?: string
+}
+
+export interface LibraryWorker {
+  /** Wraps every run; the first one given is the outermost. Only before `start`. */
+  use(middleware: Middleware): LibraryWorker
+  /** Registers and begins to work. @throws {ForgeQError} `unavailable`, `schema_mismatch` */
+  start(): Promise<void>
+  /**
+   * Leases nothing more, hands back what has not been started, lets running handlers finish within `grace`, then aborts
+   * them. Ends within `grace` + 5 s. Safe twice, or before `start`.
+   */
+  stop(options?: { grace?: string }): Promise<void>
+  /** Resolves with the reason when the worker cannot go on by itself: its main thread was stuck for too long. */
+  readonly ended: Promise<string>
+  /** Prometheus text of what this worker has seen. */
+  metrics(): Promise<string>
+}
+
+export interface LibraryWorkerOptions {
+  settings: WorkerSettings
+  config: Config
+  open(): Promise<OpenedDatabase>
+}
+
+interface Started {
+  worker: RunningWorker
+  listener: Listener
+  loops: Loop[]
+}
+
+/** A worker of a library client: `start` opens what it needs, `stop` closes it. */
+export function createLibraryWorker({ settings, config: base, open }: LibraryWorkerOptions): LibraryWorker {
+  const config = configured(base, settings)
+  const handlers = handlerSet(settings.jobs.map((job) => handlerOfDefinition(checkedDefinition(job), 'library')))
+  const log = settings.log ?? pino({ level: 'silent' })
+  const middleware: Middleware[] = []
+  let started: Promise<Started> | undefined
+  let endedBy: (reason: string) => void = () => {}
+  const ended = new Promise<string>((resolve) => (endedBy = resolve))
+
+  async function start(): Promise<Started> {
+    const { pool, connection } = await open()
+    const keeping = keepingOf(config)
+    const listener = createListener(pool)
+    const worker = await startWorker({
+      ...config,
+      db: pool,
+      connection,
+      subscribe: listener.subscribe,
+      handlers,
+      middleware,
+      name: settings.name ?? defaultWorkerName(),
+      version: packageVersion(),
+      keeping,
+      exclusiveProcess: false,
+      log,
+    })
+    void worker.ended.then(endedBy)
+    const notifier = createNotifier(pool)
+    const wakeWorkers = (queues: Iterable<string>) => {
+      for (const queue of queues) notifier.wake('pending', queue)
+    }
+    const loops =
+      settings.loops === false
+        ? []
+        : createLoops({ db: pool, log, keeping, recoveryIntervalMs: config.recoveryIntervalMs, wakeWorkers })
+    for (const loop of loops) loop.start()
+    const scheduler = loops.find(({ name }) => name === 'scheduler')
+    listener.subscribe(({ kind }) => kind === 'due' && scheduler?.wake())
+    return { worker, listener, loops }
+  }
+
+  return {
+    ended,
+    use(one) {
+      if (started) throw new ForgeQError('invalid_request', 'worker.use: the worker has been started')
+      middleware.push(one)
+      return this
+    },
+    async start() {
+      started ??= start().catch((error: unknown) => {
+        started = undefined
+        throw error
+      })
+      await started
+    },
+    async stop({ grace } = {}) {
+      const running = await started?.catch(() => undefined)
+      if (!running) return
+      await running.worker.stop(grace === undefined ? {} : { graceMs: duration('grace', grace) })
+      await Promise.all(running.loops.map((loop) => loop.stop()))
+      await running.listener.close()
+    },
+    async metrics() {
+      const running = await started
+      return running ? running.worker.metricsText() : ''
+    },
+  }
+}
+
+function configured(
+  base: Config,
+  { concurrency, queues, grace, lease, heartbeat, abortGrace, stallLimit }: WorkerSettings,
+): Config {
+  if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency >= 1)) {
+    throw new ForgeQError('invalid_config', 'worker: concurrency must be a whole number of at least 1')
+  }
+  const served = Array.isArray(queues)
+    ? Object.fromEntries((queues as string[]).map((queue) => [queue, null]))
+    : (queues as Config['queues'])
+  return {
+    ...base,
+    ...(concurrency !== undefined && { concurrency }),
+    ...(served && { queues: served }),
+    ...(grace !== undefined && { graceMs: duration('grace', grace) }),
+    ...(lease !== undefined && { leaseMs: duration('lease', lease) }),
+    ...(heartbeat !== undefined && { heartbeatMs: duration('heartbeat', heartbeat) }),
+    ...(abortGrace !== undefined && { abortGraceMs: duration('abortGrace', abortGrace) }),
+    ...(stallLimit !== undefined && { stallLimitMs: duration('stallLimit', stallLimit) }),
+  }
+}
+
+function checkedDefinition(job: JobDefinition): JobDefinition {
+  const definition = definitionOf(job)
+  if (!definition) throw new ForgeQError('invalid_config', 'worker: jobs are what defineJob returned')
+  return definition
+}
+
+function duration(name: string, text: string): number {
+  const ms = parseDuration(text)
+  if (ms === undefined) throw new ForgeQError('invalid_config', `worker: ${name}: ${DURATION_HELP}`)
+  return ms
+}
