@@ -12,6 +12,7 @@ export function devWorkerCommand(cli: Cli): Command {
   const { io } = cli
   return new Command('dev-worker').action(async () => {
     const stopping = stopOnSignal(io)
+    cli.running = 'forgeq dev (worker)'
     if (!process.send) return
     const received = new Promise<Config>((resolve) => process.once('message', (config) => resolve(config as Config)))
     // While the database starts.

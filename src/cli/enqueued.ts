@@ -1,13 +1,11 @@
-import type { App } from '../app.ts'
 import type { Job } from '../job/job.ts'
 import { nearest } from '../job/nearest.ts'
 import { isFinal } from '../job/state.ts'
 import type { Invocation } from './command.ts'
+import type { Queue } from './figures.ts'
 import { safeBlock, safeLine, stateStyle, type Output } from './output.ts'
 import { serverOf } from './server-file.ts'
 import type { Settings } from './settings.ts'
-
-type Queue = App['queue']
 
 /** `<id>  pending`: the answer of an enqueue, tab-separated in a pipe. */
 export function announce(out: Output, id: string, state: string, remark?: string): void {

@@ -63,6 +63,7 @@ const STATE_STYLES: Record<string, Style> = {
   completed: 'green',
   dead: 'red',
   cancelled: 'magenta',
+  failed: 'yellow',
   active: 'green',
   draining: 'yellow',
   stuck: 'red',

@@ -1,13 +1,12 @@
 import type { Command } from 'commander'
-import type { App } from '../app.ts'
 import { ForgeQError, isForgeQError } from '../errors.ts'
 import { formatDuration, parseDuration, DURATION_HELP } from '../job/duration.ts'
 import { instantFromMs, INSTANT_HELP, parseInstant } from '../job/instant.ts'
 import { nearest } from '../job/nearest.ts'
 import { isQueueName, QUEUE_HELP } from '../job/name.ts'
-import type { QueueFigures } from '../queue/job-queue.ts'
 import { does, leaf, type Cli } from './command.ts'
 import { UsageError } from './failure.ts'
+import type { Queue, QueueFigures } from './figures.ts'
 import { safeLine, type Output } from './output.ts'
 import { withApp } from './session.ts'
 import { printTable, type Column } from './table.ts'
@@ -114,7 +113,7 @@ function untilFrom(text: string): string {
 }
 
 /** An unknown name with the one that was meant. */
-async function known<T>(queue: App['queue'], name: string, ask: () => Promise<T>): Promise<T> {
+async function known<T>(queue: Queue, name: string, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask()
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { does, leaf, type Cli } from './command.ts'
-import { removeServerFile, writeServerFile } from './server-file.ts'
+import { listen } from './listen.ts'
+import { removeServerFile } from './server-file.ts'
 import { openLog } from './session.ts'
 import { readSettings } from './settings.ts'
 import { stopLimitMs, stopOnSignal } from './stopping.ts'
@@ -20,12 +21,7 @@ export function serverCommand(cli: Cli): Command {
     try {
       const app = await io.openApp({ config, log, whenAway: 'wait', signal: stopping.signal })
       try {
-        const server = await app.startServer().catch(async (error: unknown) => {
-          const { portTaken } = await import('./port.ts')
-          throw await portTaken(error, config, 'forgeq server --port 0 takes a free one')
-        })
-        if (config.loops) app.startLoops()
-        writeServerFile(config, { url: server.url, pid: process.pid })
+        const server = await listen(app, config, 'forgeq server --port 0 takes a free one')
         out.print(out.json ? JSON.stringify({ url: server.url, pid: process.pid }) : `ForgeQ listens on ${server.url}`)
         log.info({ signal: await stopping.told }, 'server stops')
         stopping.limit(stopLimitMs(config.graceMs), 0, () => log.warn('the stop took too long; the process ends now'))

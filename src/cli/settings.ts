@@ -126,6 +126,9 @@ async function load(path: string, file: string): Promise<unknown> {
 
 /** The password of a database URL, as it is and percent-encoded. */
 export function secretsOf(databaseUrl: string | undefined): string[] {
-  const password = databaseUrl === undefined ? undefined : parseDatabaseUrl(databaseUrl).options?.password
-  return password ? [...new Set([password, encodeURIComponent(password)])] : []
+  const options = databaseUrl === undefined ? undefined : parseDatabaseUrl(databaseUrl).options
+  const { password, user, host, database } = options ?? {}
+  // A password that is a name beside it is no secret, and masking it would black out half of every line.
+  if (!password || [user, host, database, 'postgres', 'forgeq'].includes(password)) return []
+  return [...new Set([password, encodeURIComponent(password)])]
 }

@@ -1,11 +1,9 @@
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { HandlerSet, RunningWorker } from '../app.ts'
 import type { Config } from '../config.ts'
-import { invalidConfig } from '../config/resolve.ts'
 import type { Logger } from '../log.ts'
 import { does, leaf, type Cli, type Invocation } from './command.ts'
+import { refuseMissingHandlers } from './handlers-folder.ts'
 import type { Probed, Probes } from './probes.ts'
 import { openLog } from './session.ts'
 import { readSettings } from './settings.ts'
@@ -24,7 +22,7 @@ export function workerCommand(cli: Cli): Command {
   return does(cli, command, async (invocation) => {
     const { io } = invocation
     const settings = await readSettings(io, command)
-    refuseMissing(settings.config, io.cwd)
+    refuseMissingHandlers(settings.config, io.cwd)
     const log = await openLog(io, settings)
     const stopping = stopOnSignal(io)
     const probed: Probed = {}
@@ -89,12 +87,6 @@ export async function workUntilTold(
   )
   await worker.stop({ graceMs })
   return code
-}
-
-/** A default folder may be missing; one that somebody named must be there. */
-function refuseMissing({ handlers, handlersNamed }: Config, cwd: string): void {
-  if (!handlersNamed || existsSync(resolve(cwd, handlers))) return
-  throw invalidConfig([{ path: 'handlers', message: `there is no folder ${handlers}` }])
 }
 
 const describe = ({ name }: RunningWorker, { types }: HandlerSet, { handlers }: Config): string =>

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import type { WorkerFigures } from '../queue/job-queue.ts'
 import { does, leaf, type Cli } from './command.ts'
+import type { WorkerFigures } from './figures.ts'
 import { idFrom } from './id.ts'
 import { safeLine, stateStyle } from './output.ts'
 import { withApp } from './session.ts'

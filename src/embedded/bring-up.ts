@@ -7,8 +7,9 @@ import { acquireLock, type KernelLock } from './lock.ts'
 import { canEnter, chooseOwner } from './owner.ts'
 import { findPlace, give, giveAll, makeDataDir, movePlace, type Place } from './place.ts'
 import type { PostmasterFile } from './postmaster-file.ts'
-import { findPostmaster, startPostmaster, type Stopped } from './postmaster.ts'
+import { findPostmaster, type Stopped } from './postmaster.ts'
 import { findPrograms } from './programs.ts'
+import { startPostmaster } from './start-postmaster.ts'
 import { enterUser } from './users.ts'
 
 export interface EmbeddedOptions {

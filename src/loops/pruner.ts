@@ -81,7 +81,10 @@ export function wantedPartitions(
       wanted.set(partition.name, partition)
     }
   }
-  return [...wanted.values()].sort((a, b) => (a.from < b.from ? -1 : 1))
+  // Where days and weeks meet, the days that are there first stay.
+  return [...wanted.values()]
+    .sort((a, b) => (a.from < b.from ? -1 : 1))
+    .reduce<Partition[]>((kept, next) => (next.from < (kept.at(-1)?.to ?? '') ? kept : [...kept, next]), [])
 }
 
 const dayNumber = (day: string) => Date.parse(`${day}T00:00:00Z`) / DAY_MS

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import type { App } from '../../app.ts'
 import type { Invocation } from '../command.ts'
+import type { Queue } from '../figures.ts'
 import { canAsk } from '../io.ts'
 import { safeLine, stateStyle } from '../output.ts'
 import type { Settings } from '../settings.ts'
@@ -34,11 +34,7 @@ export async function offerHello({ io, out }: Invocation, { config, file }: Sett
 const isYes = (answer: string): boolean => /^(y(es)?)?$/i.test(answer.trim())
 
 /** Runs one job through the new handler and prints what came of it. */
-export async function enqueueHello(
-  { out }: Pick<Invocation, 'out'>,
-  queue: App['queue'],
-  signal: AbortSignal,
-): Promise<void> {
+export async function enqueueHello({ out }: Pick<Invocation, 'out'>, queue: Queue, signal: AbortSignal): Promise<void> {
   const { enqueueFromFields } = await import('../../wire/enqueue-body.ts')
   const { job: asked } = enqueueFromFields({ type: 'hello' }, '{"name":"world"}', { maxPayloadBytes: 1_024 })
   const { job } = await queue.enqueue(asked!)

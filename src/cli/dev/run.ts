@@ -1,8 +1,10 @@
 import type { Config } from '../../config.ts'
 import type { Invocation } from '../command.ts'
 import { safeLine } from '../output.ts'
-import { firstFreePort, portTaken } from '../port.ts'
-import { removeServerFile, writeServerFile } from '../server-file.ts'
+import { refuseMissingHandlers } from '../handlers-folder.ts'
+import { listen } from '../listen.ts'
+import { firstFreePort } from '../port.ts'
+import { removeServerFile } from '../server-file.ts'
 import { openLog } from '../session.ts'
 import { readSettings, type Settings } from '../settings.ts'
 import { stopLimitMs, stopOnSignal } from '../stopping.ts'
@@ -13,6 +15,7 @@ import { watchHandlers } from './watch.ts'
 /** `forgeq dev` from its start to its end: resolves when it was told to stop and everything has ended. */
 export async function runDev(invocation: Invocation, { yes }: { yes: boolean }): Promise<void> {
   const read = await readSettings(invocation.io, invocation.command)
+  refuseMissingHandlers(read.config, invocation.io.cwd)
   const hello = await offerHello(invocation, read, yes)
   const { port, taken } = await firstFreePort(read.config)
   await run(invocation, { ...read, config: { ...read.config, port } }, hello, taken)
@@ -32,12 +35,8 @@ async function run(
   try {
     const app = await io.openApp({ config, log, whenAway: 'wait', signal: stopping.signal })
     try {
-      const server = await app.startServer().catch(async (error: unknown) => {
-        throw await portTaken(error, config, 'forgeq dev --port 0 takes a free one')
-      })
-      if (config.loops) app.startLoops()
+      const server = await listen(app, config, 'forgeq dev --port 0 takes a free one')
       worker.open()
-      writeServerFile(config, { url: server.url, pid: process.pid })
       if (taken !== undefined) out.note(`${taken}; this one takes ${new URL(server.url).port}`)
       const watch = await watchHandlers(config, () => worker.restart())
       const types = await Promise.race([worker.ready, stopping.told.then(() => undefined)])

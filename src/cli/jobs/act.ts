@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import type { App } from '../../app.ts'
 import type { Job } from '../../job/job.ts'
 import { does, leaf, type Cli } from '../command.ts'
 import { announce } from '../enqueued.ts'
+import type { Queue } from '../figures.ts'
 import { idFrom } from '../id.ts'
 import { withApp } from '../session.ts'
 
@@ -10,7 +10,7 @@ interface Act {
   name: string
   summary: string
   example: string
-  act: (queue: App['queue'], id: string) => Promise<Job>
+  act: (queue: Queue, id: string) => Promise<Job>
   remark?: (job: Job) => string | undefined
 }
 

@@ -4,6 +4,7 @@ import type { Job } from '../../job/job.ts'
 import { nearest } from '../../job/nearest.ts'
 import { JOB_STATES } from '../../job/state.ts'
 import { does, leaf, type Cli } from '../command.ts'
+import type { Queue } from '../figures.ts'
 import { stateStyle } from '../output.ts'
 import { withApp } from '../session.ts'
 import { printTable, type Column } from '../table.ts'
@@ -133,7 +134,7 @@ const rowOf = (job: Job, terminal: boolean): string[] => [
 
 async function sayNone(
   { type, queue: name }: { type?: string; queue?: string },
-  queue: import('../../app.ts').App['queue'],
+  queue: Queue,
   note: (text: string) => void,
 ): Promise<void> {
   const [queues, workers] = await Promise.all([queue.queues.list(), queue.workers.list()])

@@ -1,0 +1,149 @@
+import { uuidv7 } from 'uuidv7'
+import type { Job, NewJob } from '../../src/job/job.ts'
+import type { JobState } from '../../src/job/state.ts'
+import type { Database } from '../../src/store/database.ts'
+import { readJob } from '../../src/store/jobs.ts'
+import { rawSql } from './database.ts'
+
+/** A checked job as an enqueue asks for it. */
+export const newJob = (fields: Partial<NewJob> = {}): NewJob => ({
+  type: 'test',
+  queue: 'default',
+  payloadJson: '{}',
+  priority: 0,
+  maxAttempts: 25,
+  tags: [],
+  ...fields,
+})
+
+export interface SessionFields {
+  id?: string
+  name?: string
+  queues?: string[]
+  types?: string[]
+  /** Negative: it expired so long ago. */
+  expiresInMs?: number
+  ended?: string
+  endedMsAgo?: number
+  /** Up to which lease of the queue `default` it may have started. */
+  startedUpto?: number
+}
+
+/** A worker's session in any condition. Returns its id. */
+export async function insertSession(db: Database, fields: SessionFields = {}): Promise<string> {
+  const {
+    id = uuidv7(),
+    name = 'w',
+    queues = [],
+    types = ['test'],
+    expiresInMs = 15_000,
+    ended,
+    endedMsAgo = 0,
+    startedUpto,
+  } = fields
+  await rawSql(
+    db,
+    `insert into forgeq.sessions (id, name, host, pid, version, queues, types, concurrency, expires_at, ended_at, end_reason)
+     values ($1, $2, 'h', 1, 'test', $3, $4, 10, clock_timestamp() + $5 * interval '1 ms',
+             case when $6::text is not null then clock_timestamp() - $7 * interval '1 ms' end, $6)`,
+    [id, name, queues, types, expiresInMs, ended ?? null, endedMsAgo],
+  )
+  if (startedUpto !== undefined) {
+    await rawSql(db, `insert into forgeq.session_starts (session_id, queue, upto) values ($1, 'default', $2)`, [
+      id,
+      startedUpto,
+    ])
+  }
+  return id
+}
+
+export interface JobFields {
+  id?: string
+  queue?: string
+  type?: string
+  /** Live states only; finish a job by the product's own statements. */
+  state?: Exclude<JobState, 'completed' | 'dead' | 'cancelled'>
+  priority?: number
+  /** Due so long from now; negative: so long ago. */
+  dueInMs?: number
+  expiresInMs?: number
+  payload?: unknown
+  attempt?: number
+  maxAttempts?: number
+  lifeStart?: number
+  lost?: number
+  token?: number
+  givenBack?: number
+  session?: string
+  leaseNo?: number
+  key?: string
+  cancelRequested?: boolean
+  tags?: string[]
+}
+
+/** A live job in any state. Returns its id. */
+export async function insertJob(db: Database, fields: JobFields = {}): Promise<string> {
+  const {
+    id = uuidv7(),
+    queue = 'default',
+    type = 'test',
+    state = 'pending',
+    priority = 0,
+    dueInMs = 0,
+    expiresInMs,
+  } = fields
+  const running = state === 'running'
+  const {
+    payload = {},
+    attempt = running ? 1 : 0,
+    maxAttempts = 25,
+    lifeStart = 0,
+    lost = 0,
+    givenBack = 0,
+    tags = [],
+  } = fields
+  const {
+    token = attempt,
+    session = running ? uuidv7() : undefined,
+    leaseNo = running ? 1 : undefined,
+    key,
+    cancelRequested = false,
+  } = fields
+  await rawSql(
+    db,
+    `insert into forgeq.jobs (id, queue, type, state, priority, run_at, created_at, expires_at, payload, attempt, max_attempts, life_start, lost,
+            given_back, token, session_id, lease_no, started_at, tags, idempotency_key, cancel_requested_at)
+     values ($1, $2, $3, $4, $5, clock_timestamp() + $6 * interval '1 ms', clock_timestamp(), clock_timestamp() + $7 * interval '1 ms', $8, $9, $10,
+            $11, $12, $13, $14, $15, $16, case when $15::uuid is not null then clock_timestamp() end, $17, $18,
+            case when $19 then clock_timestamp() end)`,
+    [
+      id,
+      queue,
+      type,
+      state,
+      priority,
+      dueInMs,
+      expiresInMs ?? null,
+      JSON.stringify(payload),
+      attempt,
+      maxAttempts,
+      lifeStart,
+      lost,
+      givenBack,
+      token,
+      session ?? null,
+      leaseNo ?? null,
+      tags,
+      key ?? null,
+      cancelRequested,
+    ],
+  )
+  return id
+}
+
+/** The job with every run; fails the test when there is none. */
+export async function jobOf(db: Database, id: string): Promise<Job> {
+  const job = await readJob(db, id)
+  if (!job) throw new Error(`there is no job ${id}`)
+  return job
+}
