@@ -27,7 +27,7 @@ create table forgeq.jobs (
   -- The fence: grows with each lease, never goes back.
   token               bigint      not null default 0,
   session_id          uuid,
-  -- Numbered by session and queue, so that one number says which buffered jobs may have been started.
+  -- Numbered by session in the order of starts, so that one number a queue says which buffered jobs may have been started.
   lease_no            bigint,
   started_at          timestamptz,
   timeout_ms          bigint,

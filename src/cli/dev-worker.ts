@@ -4,7 +4,7 @@ import type { Cli } from './command.ts'
 import type { WorkerReady } from './dev/supervisor.ts'
 import { openLog } from './session.ts'
 import { secretsOf } from './settings.ts'
-import { stopOnSignal } from './stopping.ts'
+import { afterTold, stopOnSignal } from './stopping.ts'
 import { workUntilTold } from './worker.ts'
 
 /** The worker process of `forgeq dev`, started by it alone: its configuration comes as a message, `dev` makes it end. */
@@ -27,7 +27,7 @@ export function devWorkerCommand(cli: Cli): Command {
     try {
       cli.exitCode = await work(cli, config, log, stopping)
     } catch (error) {
-      if (!stopping.signal.aborted) throw error
+      afterTold(error, stopping, log)
     }
   })
 }

@@ -4,7 +4,7 @@ import { listen } from './listen.ts'
 import { removeServerFile } from './server-file.ts'
 import { openLog } from './session.ts'
 import { readSettings } from './settings.ts'
-import { stopLimitMs, stopOnSignal } from './stopping.ts'
+import { afterTold, stopLimitMs, stopOnSignal } from './stopping.ts'
 
 export function serverCommand(cli: Cli): Command {
   const command = leaf(cli, {
@@ -31,8 +31,7 @@ export function serverCommand(cli: Cli): Command {
         await app.close()
       }
     } catch (error) {
-      // Told to stop while it waited for the database: that is a clean end too.
-      if (!stopping.signal.aborted) throw error
+      afterTold(error, stopping, log)
     } finally {
       stopping.release()
     }

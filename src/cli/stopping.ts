@@ -1,3 +1,5 @@
+import { isForgeQError } from '../errors.ts'
+import type { Logger } from '../log.ts'
 import type { Io, Signal } from './io.ts'
 
 /** Of the same key press a terminal and `npm` each send a signal: only one after this counts as a second. */
@@ -43,6 +45,12 @@ export function stopOnSignal(io: Io): Stopping {
       forget()
     },
   }
+}
+
+/** What is left of an error once the process was told to stop: a wait for the database that was ended is none at all. */
+export function afterTold(error: unknown, { signal }: Stopping, log: Logger): void {
+  if (!signal.aborted) throw error
+  if (!isForgeQError(error, 'unavailable')) log.warn({ err: error }, 'the stop was not clean')
 }
 
 /** The stop is over within the grace period and 5 s; what is left then goes back by its lease. */

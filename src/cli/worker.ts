@@ -7,7 +7,7 @@ import { refuseMissingHandlers } from './handlers-folder.ts'
 import type { Probed, Probes } from './probes.ts'
 import { openLog } from './session.ts'
 import { readSettings } from './settings.ts'
-import { stopLimitMs, stopOnSignal, type Stopping } from './stopping.ts'
+import { afterTold, stopLimitMs, stopOnSignal, type Stopping } from './stopping.ts'
 
 export function workerCommand(cli: Cli): Command {
   const command = leaf(cli, {
@@ -30,8 +30,7 @@ export function workerCommand(cli: Cli): Command {
     try {
       return await work({ invocation, config: settings.config, log, stopping, probed })
     } catch (error) {
-      // Told to stop while it waited for the database: that is a clean end too.
-      if (!stopping.signal.aborted) throw error
+      afterTold(error, stopping, log)
       return 0
     } finally {
       await probes?.close()

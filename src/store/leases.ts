@@ -2,7 +2,7 @@ import type { Backoff } from '../job/backoff.ts'
 import { instantFromPostgres } from '../job/instant.ts'
 import type { Instant } from '../job/job.ts'
 import type { Database } from './database.ts'
-import { sql } from './sql.ts'
+import { fragment, sql } from './sql.ts'
 
 /** A place where pending jobs lie in order: one queue, one type, one priority. */
 export interface Lane {
@@ -20,14 +20,6 @@ export interface Position {
 export interface LaneClaim extends Lane {
   /** A hint that keeps the scan off dead index entries while some snapshot pins them; null looks from the start. */
   after: Position | null
-}
-
-export interface QueueLeases {
-  queue: string
-  /** Leases of this session and queue are numbered from here on. */
-  nextLeaseNo: number
-  /** So many of the jobs leased now may be started before the worker notes more. */
-  startable: number
 }
 
 export interface LeasedJob {
@@ -74,7 +66,6 @@ interface LeasedRow {
   timeout_ms: number | null
   backoff: string | null
   traceparent: string | null
-  place: number
 }
 
 const leasedFromRow = (row: LeasedRow): LeasedJob => ({
@@ -141,42 +132,18 @@ export async function findLanes(
 export interface ClaimJobs {
   sessionId: string
   lanes: readonly LaneClaim[]
-  queues: readonly QueueLeases[]
   limit: number
+  /** Leases of a session are numbered in the order in which they are to start; these from here on. */
+  nextLeaseNo: number
+  /** So many of the jobs leased now may be started before the worker notes more. */
+  startable: number
 }
 
-/**
- * Leases up to `limit` pending jobs to a live session, the first of all the lanes together by priority, due time and
- * seq, and notes how many of them may be started at once. Jobs locked by a concurrent claim are skipped, so claims
- * never wait for each other. Answers in the order in which they are to start.
- */
-export async function claimJobs(db: Database, { sessionId, lanes, queues, limit }: ClaimJobs): Promise<LeasedJob[]> {
-  const laneRows = lanes.map(({ queue, type, priority, after }) => ({
-    q: queue,
-    t: type,
-    p: priority,
-    at: after?.runAt,
-    seq: after?.seq,
-  }))
-  const queueRows = queues.map(({ queue, nextLeaseNo, startable }) => ({ q: queue, base: nextLeaseNo, startable }))
-  // Beyond 10 lanes each is looked at less deep, so that a claim reads at most about 20 rows for each that it leases.
-  const depth = Math.max(1, Math.min(limit, Math.ceil((10 * limit) / Math.max(1, lanes.length))))
-  // `materialized` is a fence: without it the planner may run a limited part once a row and lease the whole queue.
-  const rows = await db.query<LeasedRow>(sql`
-    /* forgeq:claim_jobs */
-    with session as materialized (
-      select id
-        from forgeq.sessions
-       where id = ${sessionId} and ended_at is null and expires_at > clock_timestamp()
-    ), lane as materialized (
-      select lane.q, lane.t, lane.p, coalesce(lane.at, '-infinity') as at, coalesce(lane.seq, 0) as seq
-        from session, jsonb_to_recordset(${JSON.stringify(laneRows)}::text::jsonb) as lane (q text, t text, p smallint, at timestamptz, seq bigint)
-       where not exists (
-         select from forgeq.queues as queue
-          where queue.name = lane.q and queue.paused_at is not null
-            and (queue.paused_until is null or queue.paused_until > clock_timestamp()))
-    ), share as materialized (
-      select q, t, p, at, seq, count(*) as take
+/** One lane gives all that is wanted. */
+const wholeLane = fragment`select q, t, p, at, seq, most as take from lane`
+
+/** Of several lanes the heads are merged first, without locks: how many of the best jobs lie in each. */
+const bestOfLanes = fragment`select q, t, p, at, seq, count(*) as take
         from (select lane.*
                 from lane
                cross join lateral (
@@ -184,12 +151,48 @@ export async function claimJobs(db: Database, { sessionId, lanes, queues, limit 
                    from forgeq.jobs as job
                   where job.state = 'pending' and job.queue = lane.q and job.type = lane.t and job.priority = lane.p
                     and (job.run_at, job.seq) > (lane.at, lane.seq)
+                    and (job.expires_at is null or job.expires_at > clock_timestamp())
                   order by job.run_at, job.seq
-                  limit ${depth}
+                  limit lane.d
                ) as head
                order by lane.p desc, found_at, found_seq
-               limit ${limit}) as best
-       group by q, t, p, at, seq
+               limit (select max(most) from lane)) as best
+       group by q, t, p, at, seq`
+/**
+ * Leases up to `limit` pending jobs to a live session, the first of all the lanes together by priority, due time and
+ * seq, and notes how many of them may be started at once. Jobs locked by a concurrent claim are skipped, so claims
+ * never wait for each other. Answers in the order in which they are to start.
+ */
+export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJob[]> {
+  const { sessionId, lanes, limit, nextLeaseNo, startable } = claim
+  // Beyond 10 lanes each is looked at less deep, so that a claim reads at most about 20 rows for each that it leases.
+  const depth = Math.max(1, Math.min(limit, Math.ceil((10 * limit) / Math.max(1, lanes.length))))
+  const laneRows = lanes.map(({ queue, type, priority, after }) => ({
+    q: queue,
+    t: type,
+    p: priority,
+    at: after?.runAt,
+    seq: after?.seq,
+    d: depth,
+    most: limit,
+  }))
+  // `materialized` is a fence: without it the planner may run a limited part once a row and lease the whole queue.
+  // The rows are changed by an array of their ids: joined, a planner that finds the table small reads all that waits.
+  const rows = await db.query<LeasedRow>(sql`
+    /* forgeq:claim_jobs */
+    with session as materialized (
+      select id
+        from forgeq.sessions
+       where id = ${sessionId} and ended_at is null and expires_at > clock_timestamp()
+    ), lane as materialized (
+      select lane.q, lane.t, lane.p, coalesce(lane.at, '-infinity') as at, coalesce(lane.seq, 0) as seq, lane.d, lane.most
+        from session, jsonb_to_recordset(${JSON.stringify(laneRows)}::text::jsonb) as lane (q text, t text, p smallint, at timestamptz, seq bigint, d int, most int)
+       where not exists (
+         select from forgeq.queues as queue
+          where queue.name = lane.q and queue.paused_at is not null
+            and (queue.paused_until is null or queue.paused_until > clock_timestamp()))
+    ), share as materialized (
+      ${lanes.length === 1 ? wholeLane : bestOfLanes}
     ), next as materialized (
       select locked.id, locked.queue, locked.priority, locked.run_at, locked.seq
         from share
@@ -204,29 +207,27 @@ export async function claimJobs(db: Database, { sessionId, lanes, queues, limit 
             for update skip locked
        ) as locked
     ), numbered as materialized (
-      select next.id, next.queue, base.startable,
-             base.base + row_number() over (partition by next.queue order by next.priority desc, next.run_at, next.seq) - 1 as lease_no,
-             base.base as first_no, row_number() over (order by next.priority desc, next.run_at, next.seq) as place
+      select id, queue, ${nextLeaseNo}::bigint - 1 + row_number() over (order by priority desc, run_at, seq) as lease_no
         from next
-        join jsonb_to_recordset(${JSON.stringify(queueRows)}::text::jsonb) as base (q text, base bigint, startable bigint)
-          on base.q = next.queue
     ), noted as (
       insert into forgeq.session_starts as starts (session_id, queue, upto)
-      select ${sessionId}, queue, least(max(lease_no), max(first_no) + max(startable) - 1)
+      select ${sessionId}, queue, least(max(lease_no), ${nextLeaseNo}::bigint - 1 + ${startable}::bigint)
         from numbered
        group by queue
       on conflict (session_id, queue) do update set upto = greatest(starts.upto, excluded.upto)
+    ), batch as materialized (
+      select array_agg(id) as ids, jsonb_object_agg(id, lease_no) as numbers from numbered
     )
     update forgeq.jobs as job
        set state = 'running', attempt = job.attempt + 1, token = job.token + 1, session_id = ${sessionId},
-           lease_no = numbered.lease_no, started_at = clock_timestamp()
-      from numbered
-     where job.id = numbered.id and job.state = 'pending'
+           lease_no = (batch.numbers ->> job.id::text)::bigint, started_at = clock_timestamp()
+      from batch
+     where job.id = any (batch.ids)
     returning job.id, job.type, job.queue, job.priority, job.payload, job.attempt, job.max_attempts, job.life_start, job.token,
               job.lease_no, job.created_at, job.run_at, job.seq, job.lost, job.tags, job.idempotency_key is not null as keyed,
-              job.timeout_ms, job.backoff, job.traceparent, numbered.place,
+              job.timeout_ms, job.backoff, job.traceparent,
               (extract(epoch from job.started_at - job.run_at) * 1000)::float8 as waited_ms`)
-  return rows.sort((a, b) => a.place - b.place).map(leasedFromRow)
+  return rows.sort((a, b) => a.lease_no - b.lease_no).map(leasedFromRow)
 }
 
 /**

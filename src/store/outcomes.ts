@@ -102,23 +102,29 @@ async function finish(
     with outcome as materialized (
       select * from jsonb_to_recordset(${`[${outcomes.map(finishedJson).join(',')}]`}::text::jsonb)
         as o (id uuid, token bigint, state text, reason text, result jsonb, error jsonb, ran double precision)
-    ), ${retention.from}${retentionJson(keeping)}${retention.as}, ended as (
+    ), ${retention.from}${retentionJson(keeping)}${retention.as}, batch as materialized (
+      -- An array of ids, not a join: a planner that finds the table small would read all of it.
+      select array_agg(id) as ids, jsonb_object_agg(id, token) as tokens from outcome
+    ), deleted as (
       delete from forgeq.jobs as job
-       using outcome
-       where job.id = outcome.id and job.token = outcome.token and job.state = 'running'
+       using batch
+       where job.id = any (batch.ids) and job.token = (batch.tokens ->> job.id::text)::bigint and job.state = 'running'
          -- Not \`=\`: that would let the planner answer from jobs_by_session, a scan of its dead entries for each outcome.
          and job.session_id is not distinct from ${sessionId}::uuid
       returning job.id, job.seq, job.queue, job.type, job.priority, job.run_at, job.created_at, job.expires_at, job.payload,
                 job.attempt, job.max_attempts, job.life_start, job.lost, job.token, job.timeout_ms, job.backoff, job.tags,
                 job.idempotency_key, job.meaning, job.traceparent, job.keep_for_ms, job.cancel_requested_at, job.progress,
-                job.attempts,
-                case when job.cancel_requested_at is not null and outcome.state <> 'completed' then 'cancelled' else outcome.state end as final_state,
-                case when job.cancel_requested_at is not null and outcome.state <> 'completed' then 'cancelled' else outcome.reason end as final_reason,
-                case when outcome.state = 'completed' then coalesce(outcome.result, 'null') end as final_result,
-                outcome.error as final_error,
-                job.session_id as final_session_id,
-                case when outcome.ran is not null then ${JSON.stringify(worker)}::text::jsonb end as final_worker,
-                case when outcome.ran is not null then clock_timestamp() - outcome.ran * interval '1 ms' end as final_started_at
+                job.attempts, job.session_id as final_session_id
+    ), ended as materialized (
+      select job.*,
+             case when job.cancel_requested_at is not null and outcome.state <> 'completed' then 'cancelled' else outcome.state end as final_state,
+             case when job.cancel_requested_at is not null and outcome.state <> 'completed' then 'cancelled' else outcome.reason end as final_reason,
+             case when outcome.state = 'completed' then coalesce(outcome.result, 'null') end as final_result,
+             outcome.error as final_error,
+             case when outcome.ran is not null then ${JSON.stringify(worker)}::text::jsonb end as final_worker,
+             case when outcome.ran is not null then clock_timestamp() - outcome.ran * interval '1 ms' end as final_started_at
+        from deleted as job
+        join outcome on outcome.id = job.id
     ), moved as (${insertFinished}
       returning id, state
     ), counted as (${countEnded}
@@ -156,14 +162,20 @@ export async function requeueJobs(
         as o (id uuid, token bigint, state text, delay double precision, counted boolean, outcome text, error jsonb, ran double precision)
     ), ${retention.from}${retentionJson(keeping)}${retention.as}, reporter as materialized (
       select ${JSON.stringify(worker)}::text::jsonb as worker
-    ), held as materialized (
-      select job.id, job.cancel_requested_at is not null as cancelled,
-             outcome.state, outcome.delay, outcome.counted, outcome.outcome, outcome.error, outcome.ran
-        from forgeq.jobs as job
-        join outcome on job.id = outcome.id and job.token = outcome.token
-       where job.state = 'running' and job.session_id is not distinct from ${sessionId}::uuid
+    ), batch as materialized (
+      select array_agg(id) as ids, jsonb_object_agg(id, token) as tokens from outcome
+    ), locked as materialized (
+      select job.id, job.cancel_requested_at is not null as cancelled
+        from batch
+        join forgeq.jobs as job on job.id = any (batch.ids)
+       where job.token = (batch.tokens ->> job.id::text)::bigint and job.state = 'running'
+         and job.session_id is not distinct from ${sessionId}::uuid
        order by job.id
          for update of job
+    ), held as materialized (
+      select locked.id, locked.cancelled, outcome.state, outcome.delay, outcome.counted, outcome.outcome, outcome.error, outcome.ran
+        from locked
+        join outcome on outcome.id = locked.id
     ), requeued as (
       update forgeq.jobs as job
          set state = held.state, run_at = case when held.state = 'pending' then job.run_at else clock_timestamp() + held.delay * interval '1 ms' end,

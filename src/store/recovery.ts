@@ -155,8 +155,8 @@ export async function recoverJobs(db: Database, recovered: readonly Recovered[],
 /** Leases that the store holds for a session and its worker does not know of. */
 export interface SyncLeases {
   sessionId: string
-  /** By queue: leases beyond the newest that the worker has numbered may still be on their way. */
-  upto: Record<string, number>
+  /** Leases beyond the newest that the worker has numbered are none of its claims'. */
+  upto: number
   known: readonly string[]
   /** Given back more often than this, a lost delivery counts as a lost run. */
   maxGivenBack: number
@@ -177,7 +177,7 @@ export async function syncLeases(
       select job.id, job.token, job.cancel_requested_at is not null as cancelling
         from forgeq.jobs as job
        where job.session_id = ${sessionId} and not job.id = any (${known as string[]}::uuid[])
-         and job.lease_no <= coalesce((${JSON.stringify(upto)}::text::jsonb ->> job.queue)::bigint, 0)
+         and job.lease_no <= ${upto}::bigint
        order by job.id
          for update
     ), given_back as (

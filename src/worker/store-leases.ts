@@ -39,7 +39,7 @@ const LOOK_SHARE = 0.05
 export class StoreLeases {
   readonly #options: StoreLeasesOptions
   readonly #lanes = new Lanes()
-  readonly #numbered = new Map<string, number>()
+  #numbered = 0
   readonly #noted = new Map<string, number>()
   #session: Session | undefined
   #connection: Connection | undefined
@@ -104,7 +104,7 @@ export class StoreLeases {
       const connection = await this.#connect()
       const { cancelling } = await syncLeases(connection, {
         sessionId: session.id,
-        upto: Object.fromEntries(this.#numbered),
+        upto: this.#numbered,
         known: known(),
         maxGivenBack: MAX_GIVEN_BACK,
       })
@@ -133,7 +133,7 @@ export class StoreLeases {
   #follow(session: Session): void {
     if (session === this.#session) return
     this.#session = session
-    this.#numbered.clear()
+    this.#numbered = 0
     this.#noted.clear()
     this.#syncDue = false
   }
@@ -188,23 +188,16 @@ export class StoreLeases {
   }
 
   async #claimGroup({ session, startable }: LeaseWish, lanes: LaneClaim[], limit: number): Promise<LeasedJob[]> {
-    const queues = [...new Set(lanes.map(({ queue }) => queue))].map((queue) => ({
-      queue,
-      nextLeaseNo: (this.#numbered.get(queue) ?? 0) + 1,
-      startable,
-    }))
+    const nextLeaseNo = this.#numbered + 1
     // Should the answer be lost, these numbers count as used.
-    for (const { queue, nextLeaseNo } of queues) this.#numbered.set(queue, nextLeaseNo + limit - 1)
+    this.#numbered += limit
     const connection = await this.#connect()
-    const taken = await this.#guard(() => claimJobs(connection, { sessionId: session.id, lanes, queues, limit }))
-    for (const { queue, nextLeaseNo } of queues) {
-      const last = taken.reduce(
-        (most, job) => (job.queue === queue ? Math.max(most, job.leaseNo) : most),
-        nextLeaseNo - 1,
-      )
-      this.#numbered.set(queue, last)
-      if (last >= nextLeaseNo)
-        this.#noted.set(queue, Math.max(this.#noted.get(queue) ?? 0, Math.min(last, nextLeaseNo + startable - 1)))
+    const taken = await this.#guard(() =>
+      claimJobs(connection, { sessionId: session.id, lanes, limit, nextLeaseNo, startable }),
+    )
+    this.#numbered = taken.at(-1)?.leaseNo ?? nextLeaseNo - 1
+    for (const { queue, leaseNo } of taken) {
+      if (leaseNo < nextLeaseNo + startable) this.#noted.set(queue, Math.max(leaseNo, this.#noted.get(queue) ?? 0))
     }
     return taken
   }

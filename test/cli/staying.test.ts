@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { ForgeQError } from '../../src/errors.ts'
 import { cli, emptyFolder, start } from './cli.ts'
 import { fakeApp } from './fake-app.ts'
 
@@ -59,7 +60,7 @@ test('server told to stop while it waits for the database ends 0', async () => {
     app,
     openApp: ({ signal }) =>
       new Promise((_, reject) => {
-        signal?.addEventListener('abort', () => reject(new Error('aborted')))
+        signal?.addEventListener('abort', () => reject(new ForgeQError('unavailable', 'cannot reach it')))
         ;(app as unknown as { seen: () => void }).seen()
       }),
   })

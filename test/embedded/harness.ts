@@ -38,7 +38,7 @@ const children: ChildProcess[] = []
 
 /** A new folder that anybody may enter; gone after `cleanUp`. */
 export function newProject(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'forgeq-test-'))
+  const folder = mkdtempSync(join(tmpdir(), 'forgeq-embedded-'))
   chmodSync(folder, 0o755)
   projects.push(folder)
   return folder
@@ -159,7 +159,7 @@ export async function until(condition: () => boolean | Promise<boolean>, withinM
   const deadline = performance.now() + withinMs
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${condition.toString()}`)
-    await sleep(60) // a look at all processes costs a few milliseconds itself
+    await sleep(120) // a look at all processes costs ten milliseconds itself
   }
 }
 

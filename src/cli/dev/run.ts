@@ -7,7 +7,7 @@ import { firstFreePort } from '../port.ts'
 import { removeServerFile } from '../server-file.ts'
 import { openLog } from '../session.ts'
 import { readSettings, type Settings } from '../settings.ts'
-import { stopLimitMs, stopOnSignal } from '../stopping.ts'
+import { afterTold, stopLimitMs, stopOnSignal } from '../stopping.ts'
 import { enqueueHello, offerHello } from './hello.ts'
 import { createSupervisor } from './supervisor.ts'
 import { watchHandlers } from './watch.ts'
@@ -56,7 +56,7 @@ async function run(
       await app.close()
     }
   } catch (error) {
-    if (!stopping.signal.aborted) throw error
+    afterTold(error, stopping, log)
   } finally {
     await worker.stop(0)
     stopping.release()
