@@ -1,9 +1,11 @@
 import { resolve } from 'node:path'
 import type { Config } from './config.ts'
 import type { Logger } from './log.ts'
-import { createLoops, type Loop, type LoopContext } from './loops/index.ts'
+import type { LoopContext } from './loops/index.ts'
 import { createPruner } from './loops/pruner.ts'
+import { startLoops } from './loops/start.ts'
 import { openDatabase } from './open-database.ts'
+import { createProcessMetrics } from './process-metrics.ts'
 import { createJobQueue, keepingOf } from './queue/create.ts'
 import type { JobQueue } from './queue/job-queue.ts'
 import { createListener } from './store/listener.ts'
@@ -54,20 +56,22 @@ export async function openApp({ config, log, whenAway, schema = 'check', signal 
   const keeping = keepingOf(config)
   const { flush, wakeWorkers, ...queue } = createJobQueue(pool, config)
   const listener = createListener(pool)
+  const metrics = createProcessMetrics(pool)
   const loopContext: LoopContext = {
     db: pool,
     log,
     keeping,
     recoveryIntervalMs: config.recoveryIntervalMs,
     wakeWorkers,
+    onHandled: metrics.handled,
   }
   // The first rows of history find their partitions there.
   if (database.migrated) await createPruner(loopContext).runOnce()
-  let loops: Loop[] = []
+  let stopLoops: (() => Promise<void>) | undefined
   let closing: Promise<void> | undefined
 
   async function close(): Promise<void> {
-    await Promise.all(loops.map((loop) => loop.stop()))
+    await stopLoops?.()
     await flush()
     await listener.close()
     await database.close()
@@ -78,15 +82,11 @@ export async function openApp({ config, log, whenAway, schema = 'check', signal 
     database,
     migrations: { status: () => listMigrations(pool), up: () => migrate(pool), sql: () => migrationsSql() },
     startLoops() {
-      if (loops.length > 0) return
-      loops = createLoops(loopContext)
-      for (const loop of loops) loop.start()
-      const scheduler = loops.find(({ name }) => name === 'scheduler')
-      listener.subscribe(({ kind }) => kind === 'due' && scheduler?.wake())
+      stopLoops ??= startLoops(loopContext, listener.subscribe)
     },
     async startServer() {
       const { createServer } = await import('./server/server.ts')
-      return createServer({ queue, config, log, version }).listen()
+      return createServer({ queue, config, log, version, processMetrics: metrics.text }).listen()
     },
     async loadHandlers({ strict }) {
       const { loadHandlers, requireSound } = await import('./worker/load-handlers.ts')
@@ -113,6 +113,7 @@ export async function openApp({ config, log, whenAway, schema = 'check', signal 
         concurrency,
         keeping,
         exclusiveProcess,
+        processMetrics: metrics.text,
         log,
       })
     },

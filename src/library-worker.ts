@@ -2,7 +2,7 @@ import { type Logger, pino } from 'pino'
 import type { Config } from './config.ts'
 import { ForgeQError } from './errors.ts'
 import { DURATION_HELP, parseDuration } from './job/duration.ts'
-import { createLoops, type Loop } from './loops/index.ts'
+import { startLoops } from './loops/start.ts'
 import type { OpenedDatabase } from './open-database.ts'
 import { keepingOf } from './queue/create.ts'
 import { createNotifier } from './queue/notifier.ts'
@@ -58,7 +58,7 @@ export interface LibraryWorkerOptions {
 interface Started {
   worker: RunningWorker
   listener: Listener
-  loops: Loop[]
+  stopLoops?: () => Promise<void>
 }
 
 /** A worker of a library client: `start` opens what it needs, `stop` closes it. */
@@ -93,14 +93,9 @@ export function createLibraryWorker({ settings, config: base, open }: LibraryWor
     const wakeWorkers = (queues: Iterable<string>) => {
       for (const queue of queues) notifier.wake('pending', queue)
     }
-    const loops =
-      settings.loops === false
-        ? []
-        : createLoops({ db: pool, log, keeping, recoveryIntervalMs: config.recoveryIntervalMs, wakeWorkers })
-    for (const loop of loops) loop.start()
-    const scheduler = loops.find(({ name }) => name === 'scheduler')
-    listener.subscribe(({ kind }) => kind === 'due' && scheduler?.wake())
-    return { worker, listener, loops }
+    if (settings.loops === false) return { worker, listener }
+    const context = { db: pool, log, keeping, recoveryIntervalMs: config.recoveryIntervalMs, wakeWorkers }
+    return { worker, listener, stopLoops: startLoops(context, listener.subscribe) }
   }
 
   return {
@@ -121,7 +116,7 @@ export function createLibraryWorker({ settings, config: base, open }: LibraryWor
       const running = await started?.catch(() => undefined)
       if (!running) return
       await running.worker.stop(grace === undefined ? {} : { graceMs: duration('grace', grace) })
-      await Promise.all(running.loops.map((loop) => loop.stop()))
+      await running.stopLoops?.()
       await running.listener.close()
     },
     async metrics() {

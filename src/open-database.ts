@@ -87,7 +87,8 @@ async function embedded({ dataDir }: Config, log: Logger): Promise<Found> {
   const { openEmbedded } = await import('./embedded/index.ts')
   const opened = await openEmbedded({
     dataDir,
-    onEvent: (event, fields) => log.debug({ ...fields, event }, 'embedded PostgreSQL'),
+    onEvent: (event, { pid, ...fields } = {}) =>
+      log.debug({ ...fields, event, ...(pid !== undefined && { postmaster_pid: pid }) }, 'embedded PostgreSQL'),
   })
   return {
     connection: { ...opened.connection },

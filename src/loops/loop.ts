@@ -66,9 +66,11 @@ export function createLoop({ name, intervalMs, batch, log, run, next, turn, onHa
   }
 
   async function keepPassing(): Promise<void> {
-    while (!stopping) {
+    for (;;) {
       const pauseMs = await pass()
-      if (!woken && !stopping) await pause(pauseMs)
+      if (stopping) return
+      if (!woken) await pause(pauseMs)
+      if (stopping) return
     }
   }
 

@@ -1,17 +1,22 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Registry } from 'prom-client'
 import { isForgeQError } from '../errors.ts'
 import type { JobQueue, StoreFigures } from '../queue/job-queue.ts'
-import { createLabelBound } from './label-bound.ts'
+import { createLabelBound } from '../job/label-bound.ts'
 
 const MAX_QUEUES = 200
 const MAX_TYPES = 500
 
+export interface MetricsOptions {
+  queue: JobQueue
+  version: string
+  /** Text about the process itself, added to each scrape. */
+  processMetrics?: () => Promise<string>
+}
+
 /** Text of `/metrics` in the format of Prometheus: the store's figures as they are at the scrape. */
-export function createMetrics({ queue, version }: { queue: JobQueue; version: string }): () => Promise<string> {
+export function createMetrics({ queue, version, processMetrics }: MetricsOptions): () => Promise<string> {
   const queueLabel = createLabelBound(MAX_QUEUES)
   const typeLabel = createLabelBound(MAX_TYPES)
-  const lagSeconds = createLagMeter()
 
   return async () => {
     // A registry for each scrape: the figures come whole from the store, and two scrapes at once do not mix.
@@ -23,13 +28,8 @@ export function createMetrics({ queue, version }: { queue: JobQueue; version: st
       1,
     )
     new Gauge({ name: 'forgeq_up', help: '1 when the database answered this scrape.', registers }).set(figures ? 1 : 0)
-    new Gauge({
-      name: 'forgeq_event_loop_lag_seconds',
-      help: 'How late timers fire in the server: the 99th percentile since the last scrape.',
-      registers,
-    }).set(lagSeconds())
     if (figures) addStore(registers, figures, queueLabel, typeLabel)
-    return registry.metrics()
+    return (await registry.metrics()) + ((await processMetrics?.()) ?? '')
   }
 }
 
@@ -74,16 +74,5 @@ async function figuresOf(queue: JobQueue): Promise<StoreFigures | undefined> {
   } catch (error) {
     if (isForgeQError(error, 'unavailable') || isForgeQError(error, 'schema_mismatch')) return undefined
     throw error
-  }
-}
-
-function createLagMeter(): () => number {
-  const delay = monitorEventLoopDelay({ resolution: 10 })
-  delay.enable()
-  return () => {
-    // The meter's own pause of 10 ms is part of what it measures.
-    const seconds = delay.count === 0 ? 0 : Math.max(0, delay.percentile(99) / 1e9 - 0.01)
-    delay.reset()
-    return seconds
   }
 }

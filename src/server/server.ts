@@ -16,8 +16,8 @@ export interface ServerOptions {
   config: Config
   log: Logger
   version: string
-  /** Text of `/metrics`; absent: the figures of the store. */
-  metrics?: () => Promise<string>
+  /** Text about the process itself, added to `/metrics`. */
+  processMetrics?: () => Promise<string>
   timeouts?: Partial<Timeouts>
 }
 
@@ -60,14 +60,14 @@ export interface Listening {
 }
 
 /** The HTTP API of a queue. Nothing is opened before `listen`. */
-export function createServer({ queue, config, log, version, metrics, timeouts }: ServerOptions): Server {
+export function createServer({ queue, config, log, version, processMetrics, timeouts }: ServerOptions): Server {
   const closing = new AbortController()
   const app = createHttpApp({
     queue,
     config,
     log,
     version,
-    metrics: metrics ?? createMetrics({ queue, version }),
+    metrics: createMetrics({ queue, version, ...(processMetrics && { processMetrics }) }),
     closing: closing.signal,
   })
   return {

@@ -53,8 +53,8 @@ export async function readMeanings(
     select ${jobColumns}, job.meaning
       from forgeq.all_jobs as job
       left join forgeq.sessions as session on session.id = job.session_id and job.state = 'running'
-     where job.id = any (${ids as string[]}::uuid[])
-       and (job.state in ('completed', 'dead', 'cancelled') or not job.id = any (${besides as string[]}::uuid[]))`)
+     where job.id = any (${ids}::uuid[])
+       and (job.state in ('completed', 'dead', 'cancelled') or not job.id = any (${besides}::uuid[]))`)
   return new Map(rows.map((row) => [row.id, { meaning: row.meaning, job: jobFromRow(row) }]))
 }
 
@@ -97,7 +97,7 @@ export async function runJobNow(
     /* forgeq:run_job_now */
     update forgeq.jobs
        set state = 'pending', run_at = clock_timestamp()
-     where id = ${id} and state = any (${states as string[]}::text[])
+     where id = ${id} and state = any (${states}::text[])
     returning queue`)
   return row?.queue
 }

@@ -176,7 +176,7 @@ export async function syncLeases(
     with unknown as materialized (
       select job.id, job.token, job.cancel_requested_at is not null as cancelling
         from forgeq.jobs as job
-       where job.session_id = ${sessionId} and not job.id = any (${known as string[]}::uuid[])
+       where job.session_id = ${sessionId} and not job.id = any (${known}::uuid[])
          and job.lease_no <= ${upto}::bigint
        order by job.id
          for update

@@ -51,6 +51,7 @@ export const jobColumns = fragment`job.id, job.queue, job.type, job.state, job.r
        job.keep_for_ms::text as keep_for_ms, ${utc('job.cancel_requested_at')} as cancel_requested_at,
        job.progress::text as progress, job.error::text as error`
 
+// eslint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what the store holds
 const parse = <T>(json: string | null): T | undefined => (json === null ? undefined : (JSON.parse(json) as T))
 
 /** Leaves out what is absent, so that absent means none all the way to the wire. */
@@ -119,7 +120,7 @@ function lastAttempt(job: Job, token: number): Attempt | undefined {
     worker: job.worker,
     startedAt: job.startedAt,
     finishedAt: job.finishedAt,
-    outcome: job.state as Attempt['outcome'],
+    outcome: job.state,
     error: isFinal(job.state) ? job.error : undefined,
   })
 }

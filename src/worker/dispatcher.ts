@@ -191,23 +191,22 @@ export class Dispatcher {
 
   /** Nothing starts before the store knows that it may have: what is not noted is noted now, with what will follow soon. */
   #isNoted(lease: Lease): boolean {
-    const { leases, pace } = this.#options
+    const { leases } = this.#options
     if (leases.isNoted(lease)) return true
     if (this.#noting.has(lease.queue)) return false
     this.#noting.add(lease.queue)
-    const upto = Math.min(
-      this.#buffer.last(lease.queue)?.leaseNo ?? lease.leaseNo,
-      lease.leaseNo + this.#options.pool.free + pace.soon,
-    )
-    leases
-      .note(lease.session, lease.queue, Math.max(upto, lease.leaseNo))
-      .catch(() => false)
-      .then((alive) => {
-        this.#noting.delete(lease.queue)
-        if (alive) this.changed()
-        else setTimeout(() => this.changed(), FIRST_PAUSE_MS)
-      })
+    void this.#note(lease)
     return false
+  }
+
+  /** Notes that a lease, and what will follow it soon, may be started; then starts them. */
+  async #note(lease: Lease): Promise<void> {
+    const { leases, pace, pool } = this.#options
+    const soon = Math.min(this.#buffer.last(lease.queue)?.leaseNo ?? 0, lease.leaseNo + pool.free + pace.soon)
+    const noted = await leases.note(lease.session, lease.queue, Math.max(lease.leaseNo, soon)).catch(() => false)
+    if (!noted) await sleep(FIRST_PAUSE_MS)
+    this.#noting.delete(lease.queue)
+    this.changed()
   }
 
   async #sync(session: Session): Promise<void> {

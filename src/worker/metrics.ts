@@ -1,9 +1,9 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { createLabelBound } from '../job/label-bound.ts'
 import type { Lease, Report, Verdict } from './lease.ts'
 
-/** Beyond so many queues or types a label would grow without bound: the rest goes under `other`. */
-const MOST_LABELS = 200
-const OTHER = 'other'
+const MAX_QUEUES = 200
+const MAX_TYPES = 500
 
 export interface WorkerMetrics {
   started(lease: Lease): void
@@ -44,7 +44,7 @@ export function createWorkerMetrics(): WorkerMetrics {
     registers,
   })
 
-  const bounded = labelBound()
+  const bounded = { queue: createLabelBound(MAX_QUEUES), type: createLabelBound(MAX_TYPES) }
   const startedOf = perLane(bounded, (queue, type) => ({
     started: started.labels(queue, type),
     wait: wait.labels(queue, type),
@@ -85,26 +85,14 @@ function outcomeName(asked: string, became: string): string {
   return asked === 'retrying' ? 'failed' : asked === 'scheduled' ? 'snoozed' : 'released'
 }
 
-function labelBound(): (kind: string, name: string) => string {
-  const seen = new Map<string, Set<string>>()
-  return (kind, name) => {
-    let names = seen.get(kind)
-    if (!names) seen.set(kind, (names = new Set()))
-    if (names.has(name)) return name
-    if (names.size >= MOST_LABELS) return OTHER
-    names.add(name)
-    return name
-  }
-}
-
 /** A child of a metric is looked up once for each lane: on the hot path its labels cost nothing. */
 function perLane<T>(
-  bounded: (kind: string, name: string) => string,
+  bounded: { queue: (name: string) => string; type: (name: string) => string },
   make: (queue: string, type: string) => T,
 ): (queue: string, type: string) => T {
   const lanes = new Map<string, T>()
   return (queue, type) => {
-    const labels: [string, string] = [bounded('queue', queue), bounded('type', type)]
+    const labels: [string, string] = [bounded.queue(queue), bounded.type(type)]
     const key = labels.join('\n')
     let lane = lanes.get(key)
     if (!lane) lanes.set(key, (lane = make(...labels)))

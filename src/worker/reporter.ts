@@ -126,7 +126,7 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
     },
     async flush(signal) {
       const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-      while (writing && !signal.aborted) await Promise.race([writing, aborted])
+      while (unsettled.size > 0 && !signal.aborted) await Promise.race([writing, aborted])
     },
   }
 }

@@ -36,6 +36,8 @@ export interface WorkerOptions {
   keeping: Keeping
   /** The process is this worker's own: it may be killed when its main thread is stuck, and ends when all slots are. */
   exclusiveProcess: boolean
+  /** Text about the process itself, added to the worker's metrics. */
+  processMetrics?: () => Promise<string>
   log: Logger
 }
 
@@ -181,6 +183,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
           code: 'shutdown',
         }),
       )
+      delete error.stack // it would show this worker, not the handler
       const spent = lease.attempt >= lease.maxAttempts
       const outcome = spent
         ? ({ state: 'dead', error, reason: 'attempts spent' } as const)
@@ -212,6 +215,6 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     name: options.name,
     stop: (how) => (stopping ??= stop(how)),
     ended,
-    metricsText: () => metrics.text(),
+    metricsText: async () => (await metrics.text()) + ((await options.processMetrics?.()) ?? ''),
   }
 }

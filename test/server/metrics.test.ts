@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import { ForgeQError } from '../../src/errors.ts'
-import { createLabelBound, OTHER } from '../../src/server/label-bound.ts'
+import { createLabelBound, OTHER } from '../../src/job/label-bound.ts'
 import { queueFigures } from './fake-queue.ts'
 import { setUp, type Setup } from './setup.ts'
 

@@ -1,0 +1,57 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { Counter, Gauge, Registry } from 'prom-client'
+import type { DatabasePool } from './store/database.ts'
+
+export interface ProcessMetrics {
+  /** A pass of a loop handled so many rows. */
+  handled(loop: string, rows: number): void
+  text(): Promise<string>
+}
+
+/** What every process tells of itself, server and worker alike: its loops, its pool, its event loop. */
+export function createProcessMetrics(pool: DatabasePool): ProcessMetrics {
+  const registry = new Registry()
+  const registers = [registry]
+  const loops = new Counter({
+    name: 'forgeq_loop_handled_total',
+    help: 'Rows that passes of this process handled.',
+    labelNames: ['loop'],
+    registers,
+  })
+  const connections = new Gauge({
+    name: 'forgeq_db_pool',
+    help: 'Connections of the pool, and callers that wait for one.',
+    labelNames: ['state'],
+    registers,
+  })
+  const lag = new Gauge({
+    name: 'forgeq_event_loop_lag_seconds',
+    help: 'How late timers fire in this process: the 99th percentile since the last scrape.',
+    registers,
+  })
+  const lagSeconds = createLagMeter()
+  return {
+    handled: (loop, rows) => loops.inc({ loop }, rows),
+    text() {
+      const { total, idle, waiting } = pool.stats
+      connections.set({ state: 'busy' }, total - idle)
+      connections.set({ state: 'idle' }, idle)
+      connections.set({ state: 'waiting' }, waiting)
+      lag.set(lagSeconds())
+      return registry.metrics()
+    },
+  }
+}
+
+const RESOLUTION_MS = 10
+
+function createLagMeter(): () => number {
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+  delay.enable()
+  return () => {
+    // The meter's own pause is part of what it measures.
+    const seconds = delay.count === 0 ? 0 : Math.max(0, (delay.percentile(99) / 1e6 - RESOLUTION_MS) / 1000)
+    delay.reset()
+    return seconds
+  }
+}
