@@ -55,7 +55,11 @@ const parserOf = pg.types.getTypeParser as (oid: number) => (text: string) => un
 
 /**
  * What every connection of ours asks for, whatever the role's or the database's defaults are. The live table is small
- * and in memory: at the default price of a random page the planner prefers to read all of it.
+ * and in memory: at the default price of a random page the planner prefers to read all of it. A prepared statement
+ * keeps the plan that it was given while the table was empty, and reading the whole of an empty table costs nothing:
+ * without `enable_seqscan=off` such a claim goes on reading the whole of a million jobs, until statistics are next
+ * taken. Where no index serves, a table is read whole all the same. What a second statement of a transaction must see
+ * (an idempotency key's winner, the history) it sees only when each has a snapshot of its own: read committed.
  */
 const SETTINGS = [
   'synchronous_commit=on',
@@ -64,6 +68,8 @@ const SETTINGS = [
   'client_encoding=UTF8',
   'jit=off',
   'random_page_cost=1.1',
+  'enable_seqscan=off',
+  'default_transaction_isolation=read\\ committed',
 ]
 
 const clientConfig = ({ ssl, ...options }: ConnectionOptions, purpose: string): pg.ClientConfig => ({

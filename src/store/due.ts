@@ -54,7 +54,6 @@ export async function expireJobs(
       returning job.*, 'cancelled' as final_state, 'expired' as final_reason, null::jsonb as final_result, job.error as final_error,
                 null::uuid as final_session_id, null::jsonb as final_worker, null::timestamptz as final_started_at
     ), moved as (${insertFinished}
-      returning id
     ), closed as (${closeKeys}
     ), counted as (${countEnded}
     )

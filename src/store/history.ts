@@ -67,19 +67,20 @@ export const insertFinished = fragment`
            final_worker, timeout_ms, backoff, tags, idempotency_key, meaning, traceparent, keep_for_ms, cancel_requested_at,
            progress, final_error, attempts,
            ((clock_timestamp() + coalesce(keep_for_ms, case final_state
-              when 'completed' then retention.completed_ms
-              when 'dead'      then retention.dead_ms
-              else                  retention.cancelled_ms end) * interval '1 ms') at time zone 'utc')::date
-      from ended, retention`
+              when 'completed' then (select completed_ms from retention)
+              when 'dead'      then (select dead_ms from retention)
+              else                  (select cancelled_ms from retention) end) * interval '1 ms') at time zone 'utc')::date
+      from ended
+    returning id, queue, type, state, idempotency_key`
 
-/** A key lives on for a while after its job's end; from now on it counts down. */
+/** A key lives on for a while after its job's end; from now on it counts down. Reads `moved`, what `insertFinished` gave. */
 export const closeKeys = fragment`
     update forgeq.idempotency_keys as key
-       set state = ended.final_state, expires_at = clock_timestamp() + retention.key_ms * interval '1 ms'
-      from ended, retention
-     where ended.idempotency_key is not null and key.key = ended.idempotency_key and key.job_id = ended.id`
+       set state = moved.state, expires_at = clock_timestamp() + (select key_ms from retention) * interval '1 ms'
+      from moved
+     where moved.idempotency_key is not null and key.key = moved.idempotency_key and key.job_id = moved.id`
 
-/** One row a kind, for the loop that rolls them up. */
+/** One row a kind, for the loop that rolls them up. Reads `moved`. */
 export const countEnded = fragment`
     insert into forgeq.count_deltas (queue, type, event, n)
-    select queue, type, final_state, count(*) from ended group by queue, type, final_state`
+    select queue, type, state, count(*) from moved group by queue, type, state`

@@ -68,7 +68,6 @@ export async function cancelWaitingJob(db: Database, id: string, keeping: Keepin
       returning job.*, 'cancelled' as final_state, 'cancelled' as final_reason, null::jsonb as final_result, job.error as final_error,
                 null::uuid as final_session_id, null::jsonb as final_worker, null::timestamptz as final_started_at
     ), moved as (${insertFinished}
-      returning id
     ), closed as (${closeKeys}
     ), counted as (${countEnded}
     )

@@ -115,7 +115,7 @@ async function finish(
                 job.attempt, job.max_attempts, job.life_start, job.lost, job.token, job.timeout_ms, job.backoff, job.tags,
                 job.idempotency_key, job.meaning, job.traceparent, job.keep_for_ms, job.cancel_requested_at, job.progress,
                 job.attempts, job.session_id as final_session_id
-    ), ended as materialized (
+    ), ended as (
       select job.*,
              case when job.cancel_requested_at is not null and outcome.state <> 'completed' then 'cancelled' else outcome.state end as final_state,
              case when job.cancel_requested_at is not null and outcome.state <> 'completed' then 'cancelled' else outcome.reason end as final_reason,
@@ -126,7 +126,6 @@ async function finish(
         from deleted as job
         join outcome on outcome.id = job.id
     ), moved as (${insertFinished}
-      returning id, state
     ), counted as (${countEnded}
     )${closing}
     select id, state from moved`),
@@ -202,7 +201,6 @@ export async function requeueJobs(
                 case when held.outcome is not null then (select worker from reporter) end as final_worker,
                 case when held.outcome is not null then coalesce(clock_timestamp() - held.ran * interval '1 ms', job.started_at) end as final_started_at
     ), moved as (${insertFinished}
-      returning id, state
     ), closed as (${closeKeys}
     ), counted_ends as (${countEnded}
     ), counted as (

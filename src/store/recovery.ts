@@ -139,7 +139,6 @@ export async function recoverJobs(db: Database, recovered: readonly Recovered[],
                 decided.error as final_error, job.session_id as final_session_id, decided.worker as final_worker,
                 job.started_at as final_started_at
     ), moved as (${insertFinished}
-      returning id
     ), closed as (${closeKeys}
     ), counted_ends as (${countEnded}
     ), counted as (

@@ -6,6 +6,7 @@ import { checkJson } from '../job/json.ts'
 import { toJson } from '../job/value-json.ts'
 import { type Handler, type HandlerSet, JsonResult, type Middleware, type RunningJob } from './handler.ts'
 import type { Lease, Report } from './lease.ts'
+import { instantFromMicros } from '../store/instants.ts'
 import type { Run } from './run.ts'
 
 export interface ExecutorContext {
@@ -85,7 +86,9 @@ function runningJob(run: Run, context: ExecutorContext): RunningJob {
     maxAttempts: lease.maxAttempts,
     token: lease.token,
     tags: lease.tags,
-    createdAt: lease.createdAt,
+    get createdAt() {
+      return instantFromMicros(lease.createdAtUs)
+    },
     ...(lease.traceparent === undefined ? {} : { traceparent: lease.traceparent }),
     get signal() {
       return run.signal

@@ -16,10 +16,13 @@ export interface HeartbeatData {
   lastType: SharedArrayBuffer
 }
 
-export type ToThread = { kind: 'session'; id: string } | { kind: 'status'; status: string } | { kind: 'stop' }
-/** `at` is monotonic milliseconds of the process (`process.hrtime`), the same in every thread. */
+/** `renewedAt` of a session: 8 shared bytes, the `sentAt` of the newest heartbeat that renewed it. */
+export type ToThread =
+  | { kind: 'session'; id: string; renewedAt: SharedArrayBuffer }
+  | { kind: 'status'; status: string }
+  | { kind: 'stop' }
 export type FromThread =
-  | { kind: 'beat'; sessionId: string; sentAt: number; cancel: { id: string; token: number }[] }
+  | { kind: 'cancel'; sessionId: string; cancel: { id: string; token: number }[] }
   | { kind: 'lost'; sessionId: string }
   | { kind: 'stalled'; sessionId: string; type: string }
   | { kind: 'stopped' }
@@ -38,6 +41,7 @@ const post = (message: FromThread) => port.postMessage(message)
 const monotonicMs = () => Number(process.hrtime.bigint() / 1_000_000n)
 
 let sessionId: string | undefined
+let renewedAt = new BigInt64Array(1)
 let status = 'active'
 let connection: Connection | undefined
 let timer: NodeJS.Timeout | undefined
@@ -51,14 +55,18 @@ async function beat(): Promise<void> {
   if (beating || stopping || sessionId === undefined) return
   beating = true
   const mine = sessionId
+  const mineRenewedAt = renewedAt
   const sentAt = monotonicMs()
   let next = heartbeatMs
   try {
     connection ??= await open()
     const { alive, cancel } = await withinMs(heartbeatMs, heartbeat(connection, { sessionId: mine, leaseMs, status }))
-    if (mine === sessionId)
-      post(alive ? { kind: 'beat', sessionId: mine, sentAt, cancel } : { kind: 'lost', sessionId: mine })
-    if (!alive && mine === sessionId) sessionId = undefined
+    // By shared memory and not by message: a main thread that a handler has blocked reads it before any message.
+    if (alive) Atomics.store(mineRenewedAt, 0, BigInt(sentAt))
+    if (mine === sessionId && !alive) {
+      post({ kind: 'lost', sessionId: mine })
+      sessionId = undefined
+    } else if (mine === sessionId && cancel.length > 0) post({ kind: 'cancel', sessionId: mine, cancel })
   } catch {
     // Whatever went wrong, the worker's own deadline decides; here it is only tried again.
     void connection?.close().catch(() => {})
@@ -130,6 +138,7 @@ const watch = setInterval(() => void watchMain(), Math.max(100, Math.min(1_000, 
 port.on('message', (message: ToThread) => {
   if (message.kind === 'session') {
     sessionId = message.id
+    renewedAt = new BigInt64Array(message.renewedAt)
     schedule(heartbeatMs)
   } else if (message.kind === 'status') {
     status = message.status

@@ -9,14 +9,16 @@ export interface HeartbeatOptions {
   heartbeatMs: number
   stallLimitMs: number
   exclusiveProcess: boolean
-  /** The session is alive: renewed by a heartbeat sent at `sentAt` (see `monotonicMs`). */
-  onBeat(sessionId: string, sentAt: number, cancel: { id: string; token: number }[]): void
+  onCancel(sessionId: string, cancel: { id: string; token: number }[]): void
   onLost(sessionId: string): void
   onStalled(sessionId: string, type: string): void
+  /** The thread itself has died: nothing renews a session any more. */
+  onBroken(error: Error): void
 }
 
 export interface Heartbeat {
-  follow(sessionId: string): void
+  /** Renews this session from now on. Returns when (`monotonicMs`) the newest heartbeat that renewed it was sent; 0: none yet. */
+  follow(sessionId: string): () => number
   /** Told to the store with the next heartbeat, at once. */
   setStatus(status: 'active' | 'draining' | 'stuck'): void
   /** Notes which handler starts; read by the thread when the main thread is stuck in it. */
@@ -34,7 +36,7 @@ const PULSE_MS = 500
  * Renews the session from a thread of its own with a connection of its own: a handler that blocks the event loop does
  * not lose its leases, one that blocks it for longer than the stall limit does.
  */
-export function startHeartbeat({ onBeat, onLost, onStalled, ...options }: HeartbeatOptions): Heartbeat {
+export function startHeartbeat({ onCancel, onLost, onStalled, onBroken, ...options }: HeartbeatOptions): Heartbeat {
   const pulse = new SharedArrayBuffer(4)
   const lastType = new SharedArrayBuffer(TYPE_BYTES)
   const workerData: HeartbeatData = { ...options, pulse, lastType }
@@ -46,13 +48,15 @@ export function startHeartbeat({ onBeat, onLost, onStalled, ...options }: Heartb
   let stopped: (() => void) | undefined
   const gone = new Promise<void>((resolve) => (stopped = resolve))
   thread.on('message', (message: FromThread) => {
-    if (message.kind === 'beat') onBeat(message.sessionId, message.sentAt, message.cancel)
+    if (message.kind === 'cancel') onCancel(message.sessionId, message.cancel)
     else if (message.kind === 'lost') onLost(message.sessionId)
     else if (message.kind === 'stalled') onStalled(message.sessionId, message.type)
     else stopped?.()
   })
-  // Without the thread no heartbeat comes: the deadline passes and the worker's own rules hold.
-  thread.on('error', () => stopped?.())
+  thread.on('error', (error) => {
+    stopped?.()
+    onBroken(error as Error)
+  })
   thread.on('exit', () => stopped?.())
 
   const beat = new Int32Array(pulse)
@@ -62,7 +66,11 @@ export function startHeartbeat({ onBeat, onLost, onStalled, ...options }: Heartb
   let noted = ''
 
   return {
-    follow: (id) => send({ kind: 'session', id }),
+    follow(id) {
+      const renewedAt = new BigInt64Array(new SharedArrayBuffer(8))
+      send({ kind: 'session', id, renewedAt: renewedAt.buffer as SharedArrayBuffer })
+      return () => Number(Atomics.load(renewedAt, 0))
+    },
     setStatus: (status) => send({ kind: 'status', status }),
     noteStart(type) {
       if (type === noted) return

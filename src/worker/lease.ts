@@ -6,8 +6,6 @@ import type { Outcome } from '../job/outcome.ts'
 export interface Session {
   readonly id: string
   readonly worker: WorkerRef
-  /** Monotonic milliseconds (`performance.now`) after which it is not trusted any more. */
-  deadline: number
   /** Set once it is over: nothing starts under it, its outcomes are refused. */
   lost: boolean
 }

@@ -25,6 +25,7 @@ export interface SessionKeeperOptions {
   onLost(session: Session): void
   onCancel(cancel: { id: string; token: number }[]): void
   onStalled(type: string): void
+  onBroken(error: Error): void
 }
 
 /** This part of the lease is never used: the worker stops trusting its session before the store does. */
@@ -37,6 +38,8 @@ export class SessionKeeper {
   readonly #options: SessionKeeperOptions
   readonly #heartbeat: Heartbeat
   #session: Session | undefined
+  /** When (`monotonicMs`) the newest word was sent that gave the session its lease. */
+  #renewedAt: () => number = () => 0
   #stopping = new AbortController()
   #registering: Promise<void> = Promise.resolve()
 
@@ -49,16 +52,17 @@ export class SessionKeeper {
       heartbeatMs,
       stallLimitMs,
       exclusiveProcess,
-      onBeat: (id, sentAt, cancel) => this.#renewed(id, sentAt, cancel),
+      onCancel: (id, cancel) => this.current?.id === id && this.#options.onCancel(cancel),
       onLost: (id) => this.#session?.id === id && this.lose('the store has ended it'),
       onStalled: (id, type) => this.#stalled(id, type),
+      onBroken: (error) => this.#options.onBroken(error),
     })
   }
 
   /** The session to lease and start under; undefined while there is none. Looks at the clock each time. */
   get current(): Session | undefined {
     const session = this.#session
-    if (session && monotonicMs() >= session.deadline) this.lose('its heartbeat was not answered in time')
+    if (session && monotonicMs() >= this.#deadline()) this.lose('its heartbeat was not answered in time')
     return this.#session
   }
 
@@ -92,14 +96,10 @@ export class SessionKeeper {
     const id = uuidv7()
     const before = monotonicMs()
     await registerSession(db, { id, name, host, pid: process.pid, version, queues, types, concurrency }, leaseMs)
-    const session: Session = {
-      id,
-      worker: { id, name, host, pid: process.pid },
-      deadline: this.#deadline(before),
-      lost: false,
-    }
+    const session: Session = { id, worker: { id, name, host, pid: process.pid }, lost: false }
+    const beat = this.#heartbeat.follow(id)
+    this.#renewedAt = () => Math.max(before, beat())
     this.#session = session
-    this.#heartbeat.follow(id)
     this.#options.onSession(session)
   }
 
@@ -118,15 +118,8 @@ export class SessionKeeper {
   }
 
   /** Counted from before the heartbeat was sent: the store's lease cannot end earlier. */
-  #deadline(sentAt: number): number {
-    return sentAt + this.#options.leaseMs * (1 - MARGIN)
-  }
-
-  #renewed(id: string, sentAt: number, cancel: { id: string; token: number }[]): void {
-    const session = this.current
-    if (session?.id !== id) return
-    session.deadline = Math.max(session.deadline, this.#deadline(sentAt))
-    if (cancel.length > 0) this.#options.onCancel(cancel)
+  #deadline(): number {
+    return this.#renewedAt() + this.#options.leaseMs * (1 - MARGIN)
   }
 
   #stalled(id: string, type: string): void {
@@ -134,14 +127,18 @@ export class SessionKeeper {
     this.#options.onStalled(type)
   }
 
+  async #deregister(): Promise<void> {
+    const session = this.#session
+    this.#session = undefined
+    if (session) await endSession(this.#options.db, { sessionId: session.id, reason: 'stopped' }).catch(() => {})
+  }
+
   /** Deregisters, within `withinMs`, and stops the heartbeat. */
   async stop(withinMs: number): Promise<void> {
     this.#stopping.abort()
-    const session = this.#session
-    this.#session = undefined
-    const limit = sleep(withinMs)
-    const ended = session && endSession(this.#options.db, { sessionId: session.id, reason: 'stopped' }).catch(() => {})
-    await Promise.race([Promise.all([ended, this.#registering]), limit])
+    // A registration that is under way comes first: it would leave a session behind that nobody ends.
+    const ended = this.#registering.then(() => this.#deregister())
+    await Promise.race([ended, sleep(withinMs)])
     await Promise.race([this.#heartbeat.stop(), sleep(1_000)])
   }
 }

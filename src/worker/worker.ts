@@ -123,6 +123,10 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       for (const { id, token } of cancel) if (!pool.cancel(id, token)) dispatcher.cancel(id, token)
     },
     onStalled: (type) => endedBy(`stalled: the main thread did not answer while ${type || 'no handler'} ran`),
+    onBroken(error) {
+      log.error({ err: error }, 'the heartbeat thread has died: no lease is renewed any more')
+      endedBy(`the heartbeat thread has died: ${error.message}`)
+    },
   })
 
   const dispatcher: Dispatcher = new Dispatcher({

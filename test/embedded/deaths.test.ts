@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { placeOf } from '../../src/embedded/place.ts'
@@ -127,17 +128,22 @@ test('a reboot leaves a pid that is now another program, stale sockets and stale
   const user = startUser(dataDir)
   await query((await user.said('open')).connection!, 'create table kept as select 42 as answer')
   await killEverything(dataDir)
-  const pidFile = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')
-  writeFileSync(join(data, 'postmaster.pid'), [process.pid, ...pidFile.slice(1)].join('\n'))
-  const socketLock = join(socket, '.s.PGSQL.5432.lock')
-  writeFileSync(socketLock, [process.pid, ...readFileSync(socketLock, 'utf8').split('\n').slice(1)].join('\n'))
-  const [stale] = readdirSync(users)
-  renameSync(join(users, stale!), join(users, stale!.replace(/^\d+/, String(process.pid))))
-  writeFileSync(join(dataDir, 'keeper'), stale!.replace(/^\d+/, String(process.pid)).replace(/-\w+$/, ''))
-  const { connection, release } = await open({ dataDir, lingerMs: 500 })
-  expect(await query(connection, 'select answer from kept')).toEqual([{ answer: 42 }])
-  await release()
-  await until(() => !processesOf(dataDir).length)
+  // PostgreSQL looks only at processes of its own user.
+  const { uid, gid } = statSync(data)
+  const other = spawn('sleep', ['60'], { uid, gid })
+  try {
+    for (const file of [join(data, 'postmaster.pid'), join(socket, '.s.PGSQL.5432.lock')])
+      writeFileSync(file, readFileSync(file, 'utf8').replace(/^\d+/, String(other.pid)))
+    const [stale] = readdirSync(users)
+    renameSync(join(users, stale!), join(users, stale!.replace(/^\d+/, String(other.pid))))
+    writeFileSync(join(dataDir, 'keeper'), stale!.replace(/^\d+/, String(other.pid)).replace(/-\w+$/, ''))
+    const again = await open({ dataDir, lingerMs: 500 })
+    expect(await query(again.connection, 'select answer from kept')).toEqual([{ answer: 42 }])
+    await again.release()
+    await until(() => !processesOf(dataDir).length)
+  } finally {
+    other.kill()
+  }
 })
 
 test('a server whose socket was deleted is replaced', async () => {

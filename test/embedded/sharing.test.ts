@@ -1,6 +1,9 @@
-import { readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
+import { acquireLock } from '../../src/embedded/lock.ts'
+import { placeOf, type Place } from '../../src/embedded/place.ts'
+import { enterUser, leaveUser } from '../../src/embedded/users.ts'
 import {
   cleanUp,
   isRoot,
@@ -110,8 +113,8 @@ test('whoever comes as the last one leaves finds a server', async () => {
   await visit()
   let stops = 0
   // The keeper looks every 500 ms: visits at all distances from its look, some just before, some in the middle of the stop.
-  for (let round = 0; round < 12; round++) {
-    await new Promise((resolve) => setTimeout(resolve, 430 + round * 15))
+  for (let round = 0; round < 6; round++) {
+    await new Promise((resolve) => setTimeout(resolve, 430 + round * 30))
     if (!serversOf(dataDir).length) stops++
     await visit()
     expect(serversOf(dataDir).length).toBeLessThanOrEqual(1)
@@ -119,15 +122,43 @@ test('whoever comes as the last one leaves finds a server', async () => {
   expect(stops).toBeGreaterThan(0)
 })
 
+test('its keeper never stops it while somebody is deciding to use it', async () => {
+  const dataDir = await madeDataDir()
+  const place = placeOf(dataDir)
+  const { release } = await open({ dataDir, lingerMs: 0 })
+  await until(() => existsSync(place.keeper))
+  const servers = serversOf(dataDir)
+  const lock = await acquireLock(place.lock, 5000)
+  await release()
+  await threeLooks(place)
+  expect(serversOf(dataDir)).toEqual(servers)
+  const user = enterUser(place)
+  lock!.release()
+  await threeLooks(place)
+  expect(serversOf(dataDir)).toEqual(servers)
+  leaveUser(user)
+  await until(() => !serversOf(dataDir).length)
+})
+
+/** The keeper touches its file with each look. */
+async function threeLooks({ keeper }: Place): Promise<void> {
+  for (let look = 0; look < 3; look++) {
+    const before = statSync(keeper).mtimeMs
+    await until(() => statSync(keeper).mtimeMs !== before)
+  }
+}
+
 test('the Ctrl-C of the terminal in which it was started does not reach it', async () => {
   const dataDir = await madeDataDir()
   const user = startUser(dataDir, { lingerMs: 20_000 })
   await user.said('open')
   await until(() => keepersOf(dataDir).length === 1)
+  const servers = serversOf(dataDir)
   process.kill(-user.pid, 'SIGINT') // to its whole process group, as a terminal does
   await user.ended
   const again = await open({ dataDir })
   expect(again.created).toBe(false)
   await until(() => keepersOf(dataDir).length === 1) // a second one, if it was started, sees the first and ends
-  expect(serversOf(dataDir)).toHaveLength(1)
+  expect(servers).toHaveLength(1)
+  expect(serversOf(dataDir)).toEqual(servers)
 })

@@ -1,0 +1,61 @@
+import type { Connection, Database } from '../../src/store/database.ts'
+import type { Statement } from '../../src/store/sql.ts'
+import { rawSql } from './database.ts'
+
+export interface PlanNode {
+  'Node Type': string
+  'Relation Name'?: string
+  'Index Name'?: string
+  'Actual Rows'?: number
+  'Actual Loops'?: number
+  'Rows Removed by Filter'?: number
+  'Rows Removed by Index Recheck'?: number
+  Plans?: PlanNode[]
+}
+
+/** Every node of a plan, the root first. */
+export const nodesOf = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
+
+/** The nodes that read a table of the product whose name begins so (`jobs`, `finished_jobs`). */
+export const readsOf = (plan: PlanNode, table: RegExp): PlanNode[] =>
+  nodesOf(plan).filter((node) => /Scan$/.test(node['Node Type']) && table.test(node['Relation Name'] ?? ''))
+
+/** The statement that a function of the store sends, without sending it. */
+export async function statementOf(call: (db: Database) => Promise<unknown>): Promise<Statement> {
+  let sent: Statement | undefined
+  const recorder: Database = {
+    query(statement) {
+      sent = statement
+      return Promise.resolve([])
+    },
+  }
+  await call(recorder)
+  if (!sent) throw new Error('no statement was sent')
+  return sent
+}
+
+const literal = (value: unknown): string => {
+  if (value === null || value === undefined) return 'null'
+  const text = Array.isArray(value)
+    ? `{${value.map((one) => `"${String(one).replaceAll(/["\\]/g, '\\$&')}"`).join(',')}}`
+    : String(value)
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+/** A statement under the name `name`, as the driver prepares it: its generic plan is made once and kept. */
+export const prepare = (connection: Connection, name: string, { text }: Statement) =>
+  rawSql(connection, `prepare ${name} as ${text}`)
+
+export async function explainPrepared(
+  connection: Connection,
+  name: string,
+  values: readonly unknown[],
+  { analyze = false }: { analyze?: boolean } = {},
+): Promise<PlanNode> {
+  const given = values.length > 0 ? `(${values.map(literal).join(', ')})` : ''
+  const [row] = await rawSql<{ 'QUERY PLAN': string }>(
+    connection,
+    `explain (format json${analyze ? ', analyze, timing off' : ''}) execute ${name}${given}`,
+  )
+  return (JSON.parse(row!['QUERY PLAN']) as [{ Plan: PlanNode }])[0].Plan
+}
