@@ -89,7 +89,7 @@ create table forgeq.finished_jobs (
   life_start          integer     not null,
   lost                integer     not null,
   token               bigint      not null,
-  -- The session of the run that ended it; null when it ended while it waited.
+  -- The session that reported its end; null when it ended while it waited, or was taken back from its worker.
   session_id          uuid,
   worker              jsonb,
   timeout_ms          bigint,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Logger, pino } from 'pino'
 import type { Config } from './config.ts'
 import { ForgeQError } from './errors.ts'
@@ -55,6 +56,9 @@ export interface LibraryWorkerOptions {
   open(): Promise<OpenedDatabase>
 }
 
+/** Of the 5 s after the grace period, what the worker itself leaves. */
+const LEAVE_MS = 300
+
 interface Started {
   worker: RunningWorker
   listener: Listener
@@ -68,6 +72,7 @@ export function createLibraryWorker({ settings, config: base, open }: LibraryWor
   const log = settings.log ?? pino({ level: 'silent' })
   const middleware: Middleware[] = []
   let started: Promise<Started> | undefined
+  let stopped = false
   let endedBy: (reason: string) => void = () => {}
   const ended = new Promise<string>((resolve) => (endedBy = resolve))
 
@@ -87,6 +92,9 @@ export function createLibraryWorker({ settings, config: base, open }: LibraryWor
       keeping,
       exclusiveProcess: false,
       log,
+    }).catch(async (error: unknown) => {
+      await listener.close()
+      throw error
     })
     void worker.ended.then(endedBy)
     const notifier = createNotifier(pool)
@@ -106,6 +114,7 @@ export function createLibraryWorker({ settings, config: base, open }: LibraryWor
       return this
     },
     async start() {
+      if (stopped) throw new ForgeQError('invalid_request', 'worker.start: this worker has been stopped; make a new one')
       started ??= start().catch((error: unknown) => {
         started = undefined
         throw error
@@ -113,11 +122,14 @@ export function createLibraryWorker({ settings, config: base, open }: LibraryWor
       await started
     },
     async stop({ grace } = {}) {
+      const how = grace === undefined ? {} : { graceMs: duration('grace', grace) }
       const running = await started?.catch(() => undefined)
       if (!running) return
-      await running.worker.stop(grace === undefined ? {} : { graceMs: duration('grace', grace) })
-      await running.stopLoops?.()
-      await running.listener.close()
+      stopped = true
+      const passes = running.stopLoops?.()
+      await running.worker.stop(how)
+      // A pass that the database does not answer ends with its connection; nothing is lost by it.
+      await Promise.race([Promise.all([passes, running.listener.close()]), sleep(LEAVE_MS)])
     },
     async metrics() {
       const running = await started

@@ -51,8 +51,9 @@ export function createLoop({ name, intervalMs, batch, log, run, next, turn, onHa
 
   async function pass(): Promise<number> {
     try {
-      const mine = !turn || woken || (await turn())
-      woken = false
+      const asked = woken
+      woken = false // before anything is awaited: a wake-up from here on is for the next pass
+      const mine = !turn || asked || (await turn())
       const handled = mine ? await runOnce() : 0
       failures = 0
       if (handled >= batch) return 0

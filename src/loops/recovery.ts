@@ -60,7 +60,7 @@ const queuesOfReady = (lost: readonly LostJob[], decided: readonly Recovered[]):
  */
 export function decideLost(job: LostJob): Recovered {
   const worker = job.worker && { worker: job.worker }
-  const base = { id: job.id, delayMs: 0, ...worker }
+  const base = { id: job.id, token: job.token, sessionId: job.sessionId, delayMs: 0, ...worker }
   if (job.cancelRequested)
     return {
       ...base,

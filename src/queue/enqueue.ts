@@ -1,6 +1,6 @@
 import { uuidv7 } from 'uuidv7'
-import { ForgeQError } from '../errors.ts'
-import type { Job, NewJob } from '../job/job.ts'
+import { ForgeQError, isForgeQError } from '../errors.ts'
+import type { NewJob } from '../job/job.ts'
 import { callerDatabase, type Database, type DatabasePool } from '../store/database.ts'
 import { insertJobs, limitLockWait, type StorableJob } from '../store/enqueue.ts'
 import { createdJob, type GuardedJob, insertGuarded, type PathOf, type Stored } from './guarded-inserts.ts'
@@ -47,6 +47,29 @@ function callersTransaction(tx: CallerTransaction): Database {
   return callerDatabase(tx)
 }
 
+const MOST_BYTES = 67_108_864
+const MOST_JOBS = 20_000
+
+function chunks(jobs: readonly StorableJob[]): StorableJob[][] {
+  const parts: StorableJob[][] = [[]]
+  let bytes = 0
+  for (const job of jobs) {
+    if (parts.at(-1)!.length >= MOST_JOBS || bytes > MOST_BYTES) {
+      parts.push([])
+      bytes = 0
+    }
+    parts.at(-1)!.push(job)
+    bytes += job.payloadJson.length
+  }
+  return parts
+}
+
+async function inTurn<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  for (const item of items) results.push(await work(item))
+  return results
+}
+
 /** Puts jobs on their queues: alone, many at once, in a caller's transaction, with keys and ids or without. */
 export function createEnqueuer(db: DatabasePool, notifier: Notifier): Enqueuer {
   const shared = createSharedInserts(db)
@@ -74,8 +97,17 @@ export function createEnqueuer(db: DatabasePool, notifier: Notifier): Enqueuer {
 
   async function insertAllPlain(jobs: readonly NewJob[], tx: CallerTransaction | undefined): Promise<Enqueued[]> {
     const prepared: StorableJob[] = jobs.map((job) => ({ ...job, id: uuidv7() }))
-    const inserted = await insertJobs(tx ? callersTransaction(tx) : db, prepared)
+    const inserted = await insertAll(prepared, tx)
     return prepared.map((job) => ({ created: true, job: createdJob({ ...job, given: false }, inserted.get(job.id)!) }))
+  }
+
+  /** One statement, or several in a transaction where Postgres would not take so much in one. */
+  async function insertAll(jobs: readonly StorableJob[], tx: CallerTransaction | undefined) {
+    const parts = chunks(jobs)
+    const insertParts = async (into: Database) =>
+      new Map((await inTurn(parts, (part) => insertJobs(into, part))).flatMap((inserted) => [...inserted]))
+    if (tx) return insertParts(callersTransaction(tx))
+    return parts.length === 1 ? insertJobs(db, jobs) : db.transaction(insertParts)
   }
 
   return {
@@ -100,7 +132,12 @@ export function createEnqueuer(db: DatabasePool, notifier: Notifier): Enqueuer {
 
   async function insertShared(job: NewJob): Promise<Enqueued> {
     const storable = { ...job, id: uuidv7() }
-    const created: Job = createdJob({ ...storable, given: false }, await shared.insert(storable))
-    return { created: true, job: created }
+    try {
+      return { created: true, job: createdJob({ ...storable, given: false }, await shared.insert(storable)) }
+    } catch (error) {
+      // Unknown: with this id the caller can ask for the same job again.
+      if (isForgeQError(error, 'unavailable')) error.details['id'] = storable.id
+      throw error
+    }
   }
 }

@@ -5,7 +5,7 @@ import type { FinalState } from '../job/state.ts'
 import type { Database } from '../store/database.ts'
 import { insertGivenJobs, type InsertedJob, insertJobs, removeFreshJobs, type StorableJob } from '../store/enqueue.ts'
 import { readMeanings } from '../store/jobs.ts'
-import { dropKeys, readKeys, takeKeys } from '../store/keys.ts'
+import { dropExpiredKeys, dropKeys, readKeys, takeKeys } from '../store/keys.ts'
 
 /** A job to be stored; `given` when the caller chose its id. */
 export interface GuardedJob extends StorableJob {
@@ -113,9 +113,11 @@ async function settleKeys(
       tx,
       [...held.values()].map((key) => key.jobId),
     )
+    const expired = [...held.values()].filter((key) => key.expired).map(({ key }) => key)
+    if (expired.length > 0) await dropExpiredKeys(tx, expired)
     for (const job of open) {
       const key = held.get(job.idempotencyKey!)
-      if (!key) continue
+      if (!key || key.expired) continue
       if (key.meaning !== job.meaning) throw conflict('idempotency key', key.jobId, pathOf(jobs.indexOf(job)))
       const found = existing.get(key.jobId)
       if (found) stored.set(job, { kind: 'existing', job: found.job })

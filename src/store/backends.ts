@@ -10,6 +10,8 @@ export async function backendLives(db: Database, pid: number): Promise<boolean> 
     /* forgeq:end_backend */
     select count(pg_terminate_backend(pid)) > 0 as lives
       from pg_stat_activity
-     where pid = ${pid} and pid <> pg_backend_pid() and usename = current_user and application_name like '%claims'`)
+     where pid = ${pid} and pid <> pg_backend_pid() and usename = current_user
+       -- A database URL may give our connections another name.
+       and (application_name like '%claims' or query ~ 'forgeq:(claim_jobs|find_lanes|sync_leases)')`)
   return row?.lives ?? false
 }

@@ -62,6 +62,6 @@ export async function recentCounts(db: Database): Promise<(EventCount & { second
 export async function pruneMinutes(db: Database, { keepMs }: { keepMs: number }): Promise<number> {
   const rows = await db.query(sql`
     /* forgeq:prune_minutes */
-    delete from forgeq.count_minutes where minute < clock_timestamp() - ${keepMs}::bigint * interval '1 ms' returning 1`)
+    delete from forgeq.count_minutes where minute < (select clock_timestamp() - ${keepMs}::bigint * interval '1 ms') returning 1`)
   return rows.length
 }

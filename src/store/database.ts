@@ -126,6 +126,9 @@ export interface PoolOptions {
 export function createPool(options: ConnectionOptions, { size, purpose, onRefused }: PoolOptions): DatabasePool {
   const pool = new pg.Pool({ ...clientConfig(options, purpose), max: size, idleTimeoutMillis: 30_000 })
   pool.on('connect', watchWarnings)
+  const clients = new Set<pg.ClientBase>()
+  pool.on('connect', (client) => clients.add(client))
+  pool.on('remove', (client) => clients.delete(client))
   // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
   pool.on('error', () => {})
   const checkout = async (name: string) => {
@@ -175,8 +178,22 @@ export function createPool(options: ConnectionOptions, { size, purpose, onRefuse
     get stats() {
       return { total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }
     },
-    close: () => pool.end(),
+    async close() {
+      const late = setTimeout(() => clients.forEach(cutOff), CLOSE_MS)
+      await pool.end().finally(() => clearTimeout(late))
+    },
   }
+}
+
+/** A network that swallows everything never answers the good-bye either: after this it is not waited for. */
+const CLOSE_MS = 1_000
+
+const cutOff = (client: pg.ClientBase): void =>
+  (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy()
+
+async function endClient(client: pg.Client): Promise<void> {
+  const late = setTimeout(() => cutOff(client), CLOSE_MS)
+  await client.end().finally(() => clearTimeout(late))
 }
 
 /** Opens one connection outside any pool. @throws `unavailable` */
@@ -195,7 +212,7 @@ export async function connect(options: ConnectionOptions, purpose: string): Prom
     onEnd: (listener) => void client.once('end', listener),
     onNotification: (listener) =>
       void client.on('notification', ({ channel, payload }) => listener(channel, payload ?? '')),
-    close: () => client.end(),
+    close: () => endClient(client),
   }
 }
 

@@ -14,37 +14,52 @@ export interface StoredKey {
   meaning: string
   /** Set once its job has ended. */
   state?: FinalState
+  /** Its time is over: it is nobody's. */
+  expired: boolean
 }
 
 /**
  * Takes the keys that nobody has. Waits for another transaction that is about to take the same key, so that the loser
- * of a race whose winner rolls back gets it; in key order, so that two of these never wait for each other. An expired
- * key is nobody's.
+ * of a race whose winner rolls back gets it; in key order, so that two of these never wait for each other. Keys that
+ * are held are not locked: a caller's open transaction must not hold up the end of the job that has the key.
  */
 export async function takeKeys(db: Database, claims: readonly KeyClaim[]): Promise<Set<string>> {
+  const wanted = claims.map(({ key, jobId, meaning }) => ({ key, job_id: jobId, meaning }))
   const rows = await db.query<{ key: string }>(sql`
     /* forgeq:take_keys */
-    insert into forgeq.idempotency_keys as held (key, job_id, meaning)
+    insert into forgeq.idempotency_keys (key, job_id, meaning)
     select key, job_id, meaning
-      from jsonb_to_recordset(${JSON.stringify(claims.map(({ key, jobId, meaning }) => ({ key, job_id: jobId, meaning })))}::text::jsonb)
-        as claim (key text, job_id uuid, meaning text)
+      from jsonb_to_recordset(${JSON.stringify(wanted)}::text::jsonb) as claim (key text, job_id uuid, meaning text)
      order by key
-        on conflict (key) do update
-       set job_id = excluded.job_id, meaning = excluded.meaning, created_at = excluded.created_at, state = null, expires_at = null
-     where held.expires_at <= clock_timestamp()
+        on conflict (key) do nothing
     returning key`)
   return new Set(rows.map((row) => row.key))
 }
 
+/** Frees those of the keys whose time is over. */
+export async function dropExpiredKeys(db: Database, keys: readonly string[]): Promise<void> {
+  await db.query(sql`
+    /* forgeq:drop_expired_keys */
+    delete from forgeq.idempotency_keys where key = any (${keys}::text[]) and expires_at <= clock_timestamp()`)
+}
+
 /** What is known of keys that were not to be had. */
 export async function readKeys(db: Database, keys: readonly string[]): Promise<Map<string, StoredKey>> {
-  const rows = await db.query<{ key: string; job_id: string; meaning: string; state: FinalState | null }>(sql`
+  const rows = await db.query<{
+    key: string
+    job_id: string
+    meaning: string
+    state: FinalState | null
+    expired: boolean
+  }>(sql`
     /* forgeq:read_keys */
-    select key, job_id, meaning, state from forgeq.idempotency_keys where key = any (${keys}::text[])`)
+    select key, job_id, meaning, state, coalesce(expires_at <= clock_timestamp(), false) as expired
+      from forgeq.idempotency_keys
+     where key = any (${keys}::text[])`)
   return new Map(
-    rows.map((row) => [
-      row.key,
-      { key: row.key, jobId: row.job_id, meaning: row.meaning, ...(row.state ? { state: row.state } : {}) },
+    rows.map(({ key, job_id, meaning, state, expired }) => [
+      key,
+      { key, jobId: job_id, meaning, expired, ...(state ? { state } : {}) },
     ]),
   )
 }
@@ -63,7 +78,7 @@ export async function pruneKeys(db: Database, { limit }: { limit: number }): Pro
     with over as materialized (
       select key
         from forgeq.idempotency_keys
-       where expires_at <= clock_timestamp()
+       where expires_at <= (select clock_timestamp()) -- so that it bounds the index scan
        limit ${limit}
          for update skip locked
     )

@@ -166,8 +166,9 @@ export async function requeueJobs(
     ), locked as materialized (
       select job.id, job.cancel_requested_at is not null as cancelled
         from batch
-        join forgeq.jobs as job on job.id = any (batch.ids)
-       where job.token = (batch.tokens ->> job.id::text)::bigint and job.state = 'running'
+       cross join forgeq.jobs as job
+       -- A subquery and not \`batch.ids\`: to have the rows in order the planner would read the whole primary key.
+       where job.id = any (array(select id from outcome)) and job.token = (batch.tokens ->> job.id::text)::bigint and job.state = 'running'
          and job.session_id is not distinct from ${sessionId}::uuid
        order by job.id
          for update of job
@@ -190,12 +191,12 @@ export async function requeueJobs(
                }),
              )} end
         from held
-       where job.id = held.id and not held.cancelled and job.state = 'running'
+       where job.id = held.id and job.id = any (array(select id from held)) and not held.cancelled and job.state = 'running'
       returning job.id, job.queue, job.type, job.state, held.outcome
     ), ended as (
       delete from forgeq.jobs as job
        using held
-       where job.id = held.id and held.cancelled
+       where job.id = held.id and job.id = any (array(select id from held)) and held.cancelled
       returning job.*, 'cancelled' as final_state, 'cancelled' as final_reason, null::jsonb as final_result,
                 held.error as final_error, job.session_id as final_session_id,
                 case when held.outcome is not null then (select worker from reporter) end as final_worker,
@@ -215,7 +216,7 @@ export async function requeueJobs(
 
 /**
  * Which of these outcomes had been accepted before: the answer to an outcome may be lost after the store took it, and
- * the same one sent again is accepted again. Looked for in a second statement, whose snapshot sees the first one's work.
+ * the same one sent again is accepted again; a run that recovery has ended is not among them. Looked for in a second statement, whose snapshot sees the first one's work.
  */
 export async function acceptedBefore(
   db: Database,
@@ -232,11 +233,15 @@ export async function acceptedBefore(
     select job.id, job.state
       from asked
       join forgeq.finished_jobs as job on job.id = asked.id and job.token = asked.token
-     where job.session_id = ${sessionId}::uuid
+     where job.id = any (array(select id from asked)) and job.session_id = ${sessionId}::uuid
     union all
     select job.id, job.state
       from asked
       join forgeq.jobs as job on job.id = asked.id
-     where job.attempts @> jsonb_build_array(jsonb_build_object('token', asked.token, 'worker', jsonb_build_object('id', ${sessionId}::text)))`),
+     where job.id = any (array(select id from asked))
+       and exists (
+         select from jsonb_array_elements(job.attempts) as run
+          where run @> jsonb_build_object('token', asked.token, 'worker', jsonb_build_object('id', ${sessionId}::text))
+            and run ->> 'outcome' <> 'lost')`),
   )
 }

@@ -17,14 +17,16 @@ export async function writeProgress(
   const rows = updates.map(({ id, token, value, message }) => ({ id, token, progress: { value, message } }))
   await db.query(sql`
     /* forgeq:write_progress */
-    with held as materialized (
-      select job.id, u.progress
+    with sent as materialized (
+      select * from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as u (id uuid, token bigint, progress jsonb)
+    ), held as materialized (
+      select job.id, sent.progress
         from forgeq.jobs as job
-        join jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as u (id uuid, token bigint, progress jsonb)
-          on job.id = u.id and job.token = u.token
-       where job.state = 'running' and job.session_id is not distinct from ${sessionId}::uuid
+        join sent on job.id = sent.id and job.token = sent.token
+       where job.id = any (array(select id from sent)) and job.state = 'running' and job.session_id is not distinct from ${sessionId}::uuid
        order by job.id
          for update of job
     )
-    update forgeq.jobs as job set progress = held.progress from held where job.id = held.id and job.state = 'running'`)
+    update forgeq.jobs as job set progress = held.progress from held
+     where job.id = held.id and job.id = any (array(select id from held)) and job.state = 'running'`)
 }

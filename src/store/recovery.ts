@@ -16,6 +16,9 @@ import { Fragment, sql } from './sql.ts'
 /** A running job whose session has ended, expired or never was. */
 export interface LostJob {
   id: string
+  /** Its lease: what is decided about it holds for this one only. */
+  token: number
+  sessionId: string
   queue: string
   attempt: number
   maxAttempts: number
@@ -33,6 +36,8 @@ export interface LostJob {
 
 interface LostRow {
   id: string
+  token: number
+  session_id: string
   queue: string
   attempt: number
   max_attempts: number
@@ -49,25 +54,39 @@ interface LostRow {
 /**
  * Locks running jobs that no live session holds. Rows that somebody else has locked are left for the next pass and do
  * not starve the rest. The caller decides and writes in the same transaction.
+ *
+ * The session is looked up in a subquery of the condition and not joined: when a row has been leased again between the
+ * look and the lock, PostgreSQL checks the condition once more for the row as it is now, with the joined row as it was
+ * before, and an outer or anti join then takes a live session for a missing one.
  */
 export async function lockLostJobs(db: Database, { limit }: { limit: number }): Promise<LostJob[]> {
   const rows = await db.query<LostRow>(sql`
     /* forgeq:lock_lost_jobs */
-    select job.id, job.queue, job.attempt, job.max_attempts, job.life_start, job.lost, job.cancel_requested_at is not null as cancel_requested,
+    with job as materialized (
+      select job.id, job.queue, job.token, job.session_id, job.lease_no, job.attempt, job.max_attempts, job.life_start, job.lost,
+             job.cancel_requested_at, job.backoff
+        from forgeq.jobs as job
+       where job.session_id is not null
+         and (select session.id
+                from forgeq.sessions as session
+               where session.id = job.session_id and session.ended_at is null and session.expires_at > clock_timestamp()) is null
+       limit ${limit}
+         for update skip locked
+    )
+    select job.id, job.token, job.session_id, job.queue, job.attempt, job.max_attempts, job.life_start, job.lost,
+           job.cancel_requested_at is not null as cancel_requested,
            session.id is null or job.lease_no <= coalesce(starts.upto, 0) as may_have_started,
            job.backoff,
            case when session.id is not null
                 then jsonb_build_object('id', session.id, 'name', session.name, 'host', session.host, 'pid', session.pid) end as worker,
            session.last_heartbeat_at, session.end_reason
-      from forgeq.jobs as job
+      from job
       left join forgeq.sessions as session on session.id = job.session_id
-      left join forgeq.session_starts as starts on starts.session_id = job.session_id and starts.queue = job.queue
-     where job.session_id is not null
-       and (session.id is null or session.ended_at is not null or session.expires_at <= clock_timestamp())
-     limit ${limit}
-       for update of job skip locked`)
+      left join forgeq.session_starts as starts on starts.session_id = job.session_id and starts.queue = job.queue`)
   return rows.map((row) => ({
     id: row.id,
+    token: row.token,
+    sessionId: row.session_id,
     queue: row.queue,
     attempt: row.attempt,
     maxAttempts: row.max_attempts,
@@ -84,6 +103,8 @@ export async function lockLostJobs(db: Database, { limit }: { limit: number }): 
 
 export interface Recovered {
   id: string
+  token: number
+  sessionId: string
   state: 'pending' | 'retrying' | 'dead' | 'cancelled'
   delayMs: number
   /** False: it never ran, its number is given back. */
@@ -93,10 +114,15 @@ export interface Recovered {
   error?: JobError
 }
 
-/** Writes what was decided about jobs that this transaction holds by `lockLostJobs`. Returns how many. */
+/**
+ * Writes what was decided about jobs that this transaction holds by `lockLostJobs`. One whose lease is another by now,
+ * or whose session lives in the eyes of this newer snapshot, is left alone. Returns how many were written.
+ */
 export async function recoverJobs(db: Database, recovered: readonly Recovered[], keeping: Keeping): Promise<number> {
-  const rows = recovered.map(({ id, state, delayMs, counted, worker, reason, error }) => ({
+  const rows = recovered.map(({ id, token, sessionId, state, delayMs, counted, worker, reason, error }) => ({
     id,
+    token,
+    session: sessionId,
     state,
     delay: delayMs,
     counted,
@@ -107,8 +133,12 @@ export async function recoverJobs(db: Database, recovered: readonly Recovered[],
   const [row] = await db.query<{ n: number }>(sql`
     /* forgeq:recover_jobs */
     with decided as materialized (
-      select * from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
-        as d (id uuid, state text, delay double precision, counted boolean, worker jsonb, reason text, error jsonb)
+      select *
+        from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
+          as d (id uuid, token bigint, session uuid, state text, delay double precision, counted boolean, worker jsonb, reason text, error jsonb)
+       where not exists (
+         select from forgeq.sessions as live
+          where live.id = d.session and live.ended_at is null and live.expires_at > clock_timestamp())
     ), ${retention.from}${retentionJson(keeping)}${retention.as}, requeued as (
       update forgeq.jobs as job
          set state = decided.state, session_id = null, lease_no = null, started_at = null,
@@ -125,18 +155,22 @@ export async function recoverJobs(db: Database, recovered: readonly Recovered[],
                }),
              )} else job.attempts end
         from decided
-       where job.id = decided.id and job.state = 'running' and decided.state in ('pending', 'retrying')
+       where job.id = decided.id and job.id = any (array(select id from decided)) and job.state = 'running'
+         and job.token = decided.token and job.session_id is not distinct from decided.session
+         and decided.state in ('pending', 'retrying')
       returning job.id, job.queue, job.type, decided.counted
     ), ended as (
       delete from forgeq.jobs as job
        using decided
-       where job.id = decided.id and job.state = 'running' and decided.state in ('dead', 'cancelled')
+       where job.id = decided.id and job.id = any (array(select id from decided)) and job.state = 'running'
+         and job.token = decided.token and job.session_id is not distinct from decided.session
+         and decided.state in ('dead', 'cancelled')
       returning job.id, job.seq, job.queue, job.type, job.priority, job.run_at, job.created_at, job.expires_at, job.payload,
                 job.attempt, job.max_attempts, job.life_start, job.lost + case when decided.counted then 1 else 0 end as lost,
                 job.token, job.timeout_ms, job.backoff, job.tags, job.idempotency_key, job.meaning, job.traceparent,
                 job.keep_for_ms, job.cancel_requested_at, job.progress, job.attempts, decided.counted,
                 decided.state as final_state, decided.reason as final_reason, null::jsonb as final_result,
-                decided.error as final_error, job.session_id as final_session_id, decided.worker as final_worker,
+                decided.error as final_error, null::uuid as final_session_id, decided.worker as final_worker,
                 job.started_at as final_started_at
     ), moved as (${insertFinished}
     ), closed as (${closeKeys}
@@ -157,7 +191,7 @@ export interface SyncLeases {
   /** Leases beyond the newest that the worker has numbered are none of its claims'. */
   upto: number
   known: readonly string[]
-  /** Given back more often than this, a lost delivery counts as a lost run. */
+  /** Given back so often, a job whose delivery is lost again is left to recovery, as one of a session that is not there. */
   maxGivenBack: number
 }
 
@@ -172,21 +206,25 @@ export async function syncLeases(
 ): Promise<{ givenBack: number; cancelling: { id: string; token: number }[] }> {
   const rows = await db.query<{ id: string; token: number; cancelling: boolean }>(sql`
     /* forgeq:sync_leases */
-    with unknown as materialized (
-      select job.id, job.token, job.cancel_requested_at is not null as cancelling
+    with held as materialized (
+      select id
+        from forgeq.jobs
+       where session_id = ${sessionId}::uuid and not id = any (${known}::uuid[]) and lease_no <= ${upto}::bigint
+    ), unknown as materialized (
+      select job.id, job.token, job.cancel_requested_at is not null as cancelling, job.given_back >= ${maxGivenBack}::int as lost
         from forgeq.jobs as job
-       where job.session_id = ${sessionId} and not job.id = any (${known}::uuid[])
-         and job.lease_no <= ${upto}::bigint
+       where job.id = any (array(select id from held)) and job.session_id is not distinct from ${sessionId}::uuid
        order by job.id
          for update
     ), given_back as (
       update forgeq.jobs as job
-         set state = 'pending', session_id = null, lease_no = null, started_at = null,
-             attempt = case when job.given_back < ${maxGivenBack}::int then greatest(job.attempt - 1, job.life_start) else job.attempt end,
-             lost = job.lost + case when job.given_back < ${maxGivenBack}::int then 0 else 1 end,
+         set state = case when unknown.lost then 'running' else 'pending' end,
+             session_id = case when unknown.lost then '00000000-0000-0000-0000-000000000000'::uuid end,
+             lease_no = case when unknown.lost then job.lease_no end, started_at = case when unknown.lost then job.started_at end,
+             attempt = case when unknown.lost then job.attempt else greatest(job.attempt - 1, job.life_start) end,
              given_back = least(job.given_back + 1, 32767)
         from unknown
-       where job.id = unknown.id and job.session_id = ${sessionId} and not unknown.cancelling
+       where job.id = unknown.id and job.id = any (array(select id from unknown)) and not unknown.cancelling
     )
     select id, token, cancelling from unknown`)
   return {

@@ -62,7 +62,7 @@ export async function searchJobs(
            and (${search.createdAfter}::timestamptz is null or job.created_at > ${search.createdAfter}::timestamptz)
            and (${search.createdBefore}::timestamptz is null or job.created_at < ${search.createdBefore}::timestamptz)
            and (${search.finishedAfter}::timestamptz is null or job.finished_at > ${search.finishedAfter}::timestamptz)
-           and (${search.worker}::text is null or job.session_id::text = ${search.worker}::text or job.worker ->> 'name' = ${search.worker}::text
+           and (${search.worker}::text is null or job.session_id::text = ${search.worker}::text or job.worker ->> 'id' = ${search.worker}::text or job.worker ->> 'name' = ${search.worker}::text
                 or session.name = ${search.worker}::text)
            and (${search.error}::text is null or job.error ->> 'fingerprint' = ${search.error}::text
                 or strpos(lower(job.error ->> 'message'), lower(${search.error}::text)) > 0)

@@ -18,10 +18,9 @@ export interface DispatcherOptions {
   log: Logger
   report(report: Report): void
   /** Leases whose outcome has no verdict yet. */
-  unsettled(): ReadonlySet<string>
+  unsettled(): ReadonlyMap<string, unknown>
 }
 
-const MOST_AT_ONCE = 500
 const SYNC_MS = 30_000
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 2_000
@@ -135,7 +134,7 @@ export class Dispatcher {
     this.#more ||= found.more
     this.#receive(found.leases)
     // More may be there, but of queues that have no room: until that changes there is nothing to do either.
-    if (!found.more || found.leases.length === 0) return this.#wait(pollMs * (0.75 + Math.random() / 2))
+    if (!found.more || found.leases.length === 0) return this.#wait(pollMs * (0.75 + Math.random() / 4))
   }
 
   /** How many jobs to lease now; nothing while the buffer is more than half full. */
@@ -144,7 +143,7 @@ export class Dispatcher {
     const ahead = pace.buffered
     const spare = this.#buffer.size - pool.free
     if (spare > ahead / 2) return 0
-    return Math.min(MOST_AT_ONCE, ahead - spare)
+    return Math.min(pace.mostAtOnce, ahead - spare)
   }
 
   /** What a queue with a limit may still be given: its share of the slots and, in proportion, of the buffer. */
@@ -159,7 +158,8 @@ export class Dispatcher {
   }
 
   #receive(leases: readonly Lease[]): void {
-    const { pool, keeper } = this.#options
+    const { pool, keeper, pace } = this.#options
+    pace.received(leases.map(({ payloadJson }) => payloadJson.length))
     const fresh = leases.filter((lease) => !pool.has(lease.id))
     this.#buffer.push(fresh)
     for (const lease of leases) {
@@ -211,7 +211,7 @@ export class Dispatcher {
 
   async #sync(session: Session): Promise<void> {
     const { leases, pool, unsettled } = this.#options
-    const known = () => [...[...this.#buffer].map(({ id }) => id), ...pool.ids(), ...unsettled()]
+    const known = () => [...[...this.#buffer].map(({ id }) => id), ...pool.ids(), ...unsettled().keys()]
     const cancelling = await leases.sync(session, known)
     this.#syncAt = performance.now() + SYNC_MS * (0.9 + Math.random() / 5)
     for (const { id, token } of cancelling) {
@@ -224,7 +224,7 @@ export class Dispatcher {
 
   async #handBackPaused(): Promise<void> {
     if (performance.now() < this.#pausedAt || this.#buffer.size === 0) return
-    this.#pausedAt = performance.now() + this.#options.pollMs
+    this.#pausedAt = performance.now() + this.#options.pollMs * 0.7 // so that each look of a second is one
     const paused = new Set(await this.#options.leases.paused())
     if (paused.size === 0) return
     for (const lease of this.#buffer.remove(({ queue }) => paused.has(queue))) this.#giveBack(lease)

@@ -8,6 +8,8 @@ import { type Handler, JsonResult, type RunningJob } from './handler.ts'
 const EXIT_DEAD = 65
 const EXIT_AGAIN = 75
 const KILL_AFTER_MS = 5_000
+/** A worker that shuts down waits 2 s for what it aborted: the program has to be gone by then for its job to be released. */
+const KILL_AFTER_SHUTDOWN_MS = 1_500
 const MAX_STDOUT_BYTES = 4_194_304
 const MAX_STDERR_BYTES = 16_384
 const MAX_LINE = 4_000
@@ -36,11 +38,26 @@ async function runExecutable(file: string, job: RunningJob, payloadJson: string,
     },
   })
   const stopEnding = endOnAbort(child, job.signal)
+  const stopOutliving = endOnExit(child)
   try {
     const [code, signal, stdout, stderr] = await collect(child, payloadJson, job)
     return resultOf({ code, signal, stdout, stderr, job, againMs })
   } finally {
     stopEnding()
+    stopOutliving()
+  }
+}
+
+const living = new Set<ChildProcess>()
+const killLiving = () => living.forEach((child) => killGroup(child, 'SIGKILL'))
+
+/** A program in a group of its own would outlive a worker that ends without having waited for it. */
+function endOnExit(child: ChildProcess): () => void {
+  if (living.size === 0) process.on('exit', killLiving)
+  living.add(child)
+  return () => {
+    living.delete(child)
+    if (living.size === 0) process.off('exit', killLiving)
   }
 }
 
@@ -48,7 +65,8 @@ function endOnAbort(child: ChildProcess, signal: AbortSignal): () => void {
   let killer: NodeJS.Timeout | undefined
   const end = () => {
     killGroup(child, 'SIGTERM')
-    killer = setTimeout(() => killGroup(child, 'SIGKILL'), KILL_AFTER_MS)
+    const shutdown = (signal.reason as { reason?: unknown } | undefined)?.reason === 'shutdown'
+    killer = setTimeout(() => killGroup(child, 'SIGKILL'), shutdown ? KILL_AFTER_SHUTDOWN_MS : KILL_AFTER_MS)
   }
   if (signal.aborted) end()
   else signal.addEventListener('abort', end, { once: true })
@@ -72,7 +90,7 @@ function collect(
   child: ChildProcess,
   payloadJson: string,
   job: RunningJob,
-): Promise<[number | null, NodeJS.Signals | null, Buffer, string]> {
+): Promise<[number | null, NodeJS.Signals | null, Stdout, string]> {
   return new Promise((resolve, reject) => {
     const stdout: Buffer[] = []
     let stdoutBytes = 0
@@ -87,23 +105,25 @@ function collect(
       if (stdoutBytes <= MAX_STDOUT_BYTES) stdout.push(chunk)
     })
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-      stderr = (stderr + text).slice(-MAX_STDERR_BYTES)
+      stderr = (stderr + text).slice(-MAX_STDERR_BYTES).replace(/^[\udc00-\udfff]/, '') // half a character
       const lines = (line + text).split('\n')
       line = lines.pop()!.slice(-MAX_LINE)
       for (const whole of lines) if (whole) log.info({ stream: 'stderr' }, whole.slice(0, MAX_LINE))
     })
     child.on('close', (code, signal) => {
       if (line) log.info({ stream: 'stderr' }, line)
-      if (stdoutBytes > MAX_STDOUT_BYTES) reject(new Error(`its output is longer than ${MAX_STDOUT_BYTES} bytes`))
-      else resolve([code, signal, Buffer.concat(stdout), stderr])
+      resolve([code, signal, stdoutBytes > MAX_STDOUT_BYTES ? stdoutBytes : Buffer.concat(stdout), stderr])
     })
   })
 }
 
+/** What was printed, or how many bytes of it there were when they are too many to be kept. */
+type Stdout = Buffer | number
+
 interface Ended {
   code: number | null
   signal: NodeJS.Signals | null
-  stdout: Buffer
+  stdout: Stdout
   stderr: string
   job: RunningJob
   /** Pause before a run that asked to be tried again: the base of the job's backoff. */
@@ -125,8 +145,9 @@ function resultOf({ code, signal, stdout, stderr, job, againMs }: Ended): unknow
   })
 }
 
-/** Nothing on stdout is no result; anything else must be JSON. */
-function parseResult(stdout: Buffer): unknown {
+/** Nothing on stdout is no result; anything else must be JSON. What is far too long is replaced like any large result. */
+function parseResult(stdout: Stdout): unknown {
+  if (typeof stdout === 'number') return new JsonResult(`{"forgeq_truncated": true, "bytes": ${stdout}}`)
   const text = stdout.toString('utf8').trim()
   if (text === '') return null
   const checked = checkJson(text, { maxBytes: MAX_STDOUT_BYTES })

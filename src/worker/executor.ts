@@ -99,6 +99,7 @@ function runningJob(run: Run, context: ExecutorContext): RunningJob {
     async progress(value, message) {
       if (typeof value !== 'number' || !Number.isFinite(value))
         throw new TypeError('progress: the value is a finite number')
+      if (message !== undefined && typeof message !== 'string') throw new TypeError('progress: the message is a text')
       context.progress(lease, value, message)
     },
   }

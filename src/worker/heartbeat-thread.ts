@@ -41,7 +41,7 @@ const post = (message: FromThread) => port.postMessage(message)
 const monotonicMs = () => Number(process.hrtime.bigint() / 1_000_000n)
 
 let sessionId: string | undefined
-let renewedAt = new BigInt64Array(1)
+let renewedAt = new BigInt64Array(new SharedArrayBuffer(8))
 let status = 'active'
 let connection: Connection | undefined
 let timer: NodeJS.Timeout | undefined
@@ -147,7 +147,7 @@ port.on('message', (message: ToThread) => {
     stopping = true
     clearTimeout(timer)
     clearInterval(watch)
-    const closed = connection ? withinMs(1_000, connection.close()).catch(() => {}) : Promise.resolve()
+    const closed = connection ? withinMs(200, connection.close()).catch(() => {}) : Promise.resolve()
     void closed.then(() => {
       post({ kind: 'stopped' })
       port.close()

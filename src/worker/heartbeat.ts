@@ -64,6 +64,7 @@ export function startHeartbeat({ onCancel, onLost, onStalled, onBroken, ...optio
   const encoded = new Map<string, Uint8Array>()
   const shown = new Uint8Array(lastType)
   let noted = ''
+  let shownStatus = 'active'
 
   return {
     follow(id) {
@@ -71,7 +72,9 @@ export function startHeartbeat({ onCancel, onLost, onStalled, onBroken, ...optio
       send({ kind: 'session', id, renewedAt: renewedAt.buffer as SharedArrayBuffer })
       return () => Number(Atomics.load(renewedAt, 0))
     },
-    setStatus: (status) => send({ kind: 'status', status }),
+    setStatus(status) {
+      if (status !== shownStatus) send({ kind: 'status', status: (shownStatus = status) })
+    },
     noteStart(type) {
       if (type === noted) return
       noted = type

@@ -3,7 +3,10 @@ const AHEAD_MS = 1_000
 /** How far ahead it is noted which leases may have been started. */
 const NOTED_MS = 100
 const MOST_BUFFERED = 1_000
-/** Weight of the newest run in the mean. */
+const MOST_AT_ONCE = 500
+/** About so much payload in one claim. */
+const MOST_BYTES = 33_554_432
+/** Weight of the newest run, or job, in the means. */
 const WEIGHT = 0.1
 
 /**
@@ -13,9 +16,20 @@ const WEIGHT = 0.1
 export class Pace {
   #meanMs: number | undefined
   readonly #concurrency: number
+  #meanBytes = 0
 
   constructor(concurrency: number) {
     this.#concurrency = concurrency
+  }
+
+  /** Jobs have come: how large their payloads are bounds how many are asked for next. */
+  received(payloadBytes: readonly number[]): void {
+    for (const bytes of payloadBytes) this.#meanBytes += WEIGHT * (bytes - this.#meanBytes)
+  }
+
+  /** Jobs in one claim. */
+  get mostAtOnce(): number {
+    return Math.max(1, Math.min(MOST_AT_ONCE, Math.floor(MOST_BYTES / Math.max(1, this.#meanBytes))))
   }
 
   ran(ms: number): void {
@@ -24,7 +38,7 @@ export class Pace {
 
   /** Jobs to hold beside those that run. */
   get buffered(): number {
-    return Math.min(MOST_BUFFERED, Math.floor(this.#in(AHEAD_MS)))
+    return Math.min(MOST_BUFFERED, 2 * this.mostAtOnce, Math.floor(this.#in(AHEAD_MS)))
   }
 
   /** Leases beyond the free slots that will start soon. */

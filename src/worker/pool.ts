@@ -86,10 +86,11 @@ export class Pool {
   /** Aborts what has had its time, and gives up what has had its grace too. */
   sweep(): void {
     for (const run of this.#runs.values()) {
-      if (run.stuck) continue
-      if (!run.aborted && run.ranMs >= run.timeoutMs)
-        run.abort('timeout', `exceeded its timeout of ${run.timeoutMs} ms`)
-      if (run.aborted?.reason === 'timeout' && performance.now() - run.abortedAt! >= run.abortGraceMs) {
+      if (run.stuck || run.ranMs < run.timeoutMs) continue
+      run.abort('timeout', `exceeded its timeout of ${run.timeoutMs} ms`)
+      // One that was aborted before for another reason has had its time all the same.
+      const overMs = Math.min(performance.now() - run.abortedAt!, run.ranMs - run.timeoutMs)
+      if (overMs >= run.abortGraceMs) {
         this.#stuck++
         run.giveUp()
         this.#options.onStuck(run.lease)

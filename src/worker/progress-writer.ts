@@ -1,10 +1,10 @@
-import { cleanText } from '../job/text.ts'
+import { storableText } from '../job/text.ts'
 import type { Database } from '../store/database.ts'
 import { type ProgressUpdate, writeProgress } from '../store/progress.ts'
 import type { LeaseRef } from './lease.ts'
 
 const SPACING_MS = 1_000
-const MAX_MESSAGE = 500
+const MAX_MESSAGE_BYTES = 500
 
 /** Writes the newest progress of each running job, at most once a second for all of them together. */
 export class ProgressWriter {
@@ -24,7 +24,7 @@ export class ProgressWriter {
       id,
       token,
       value,
-      ...(message === undefined ? {} : { message: cleanText(message.slice(0, MAX_MESSAGE)) }),
+      ...(message === undefined ? {} : { message: storableText(message, MAX_MESSAGE_BYTES).text }),
     })
     this.#timer ??= setTimeout(() => void this.#write(), SPACING_MS)
   }

@@ -19,8 +19,8 @@ export interface Reporter {
   /** Takes a report over; its verdict comes by `onVerdict`. */
   push(report: Report): void
   /** Leases whose report has no verdict yet. */
-  readonly unsettled: ReadonlySet<string>
-  /** Resolves when everything pushed so far has its verdict, or when `signal` gives up on the rest. */
+  readonly unsettled: ReadonlyMap<string, unknown>
+  /** The last act: resolves when everything has its verdict, or when `signal` gives up for good on the rest. */
   flush(signal: AbortSignal): Promise<void>
 }
 
@@ -32,6 +32,8 @@ export interface ReporterOptions {
 }
 
 const MOST_AT_ONCE = 500
+/** Postgres takes 256 MB in one JSON array; a batch this large is slow enough. */
+const MOST_BYTES = 16_777_216
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 2_000
 
@@ -42,21 +44,36 @@ const LONGEST_PAUSE_MS = 2_000
  */
 export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions): Reporter {
   let waiting: Report[] = []
-  const unsettled = new Set<string>()
+  // By job, how many: a release whose answer was lost may still be repeated when the next run of the job has ended.
+  const unsettled = new Map<string, number>()
+  let givenUp: AbortSignal | undefined
   let writing: Promise<void> | undefined
 
   function settle(report: Report, verdict: Verdict): void {
-    unsettled.delete(report.lease.id)
+    const { id } = report.lease
+    const left = unsettled.get(id)! - 1
+    if (left > 0) unsettled.set(id, left)
+    else unsettled.delete(id)
     onVerdict(report, verdict)
   }
 
   async function drain(): Promise<void> {
-    while (waiting.length > 0) {
-      const batch = waiting.slice(0, MOST_AT_ONCE)
-      waiting = waiting.slice(MOST_AT_ONCE)
+    while (waiting.length > 0 && !givenUp?.aborted) {
+      const batch = takeBatch()
       await Promise.all([...bySession(batch)].flatMap(([session, reports]) => writesOf(session, reports)))
     }
     writing = undefined
+  }
+
+  function takeBatch(): Report[] {
+    let bytes = 0
+    let count = 0
+    while (count < waiting.length && count < MOST_AT_ONCE && (count === 0 || bytes < MOST_BYTES)) {
+      bytes += sizeOf(waiting[count++]!)
+    }
+    const batch = waiting.slice(0, count)
+    waiting = waiting.slice(count)
+    return batch
   }
 
   function writesOf(session: Session, reports: readonly Report[]): Promise<void>[] {
@@ -80,8 +97,7 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
       .map(([batch, write]) => writeUntilAnswered(session, batch, write))
   }
 
-  async function writeUntilAnswered(session: Session, batch: Report[], write: Write): Promise<void> {
-    let unknown = false
+  async function writeUntilAnswered(session: Session, batch: Report[], write: Write, unknown = false): Promise<void> {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
       try {
         const accepted = await write(batch)
@@ -93,18 +109,19 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
         }
         return
       } catch (error) {
-        if (!isForgeQError(error, 'unavailable')) return writeOneByOne(session, batch, write, error)
+        if (!isForgeQError(error, 'unavailable')) return writeOneByOne({ session, batch, write, unknown, cause: error })
+        if (givenUp?.aborted) return
         unknown = true
         log.warn({ err: error, outcomes: batch.length }, 'outcomes were not answered for; repeating them')
-        await sleep(pauseMs * (0.75 + Math.random() / 2))
+        await sleep(pauseMs * (0.75 + Math.random() / 2), undefined, givenUp && { signal: givenUp }).catch(() => {})
       }
     }
   }
 
   /** Something in this batch is more than the store can take: the others must not pay for it. */
-  async function writeOneByOne(session: Session, batch: Report[], write: Write, cause: unknown): Promise<void> {
+  async function writeOneByOne({ session, batch, write, unknown, cause }: Refused): Promise<void> {
     if (batch.length > 1) {
-      for (const report of batch) await writeUntilAnswered(session, [report], write)
+      for (const report of batch) await writeUntilAnswered(session, [report], write, unknown)
       return
     }
     const [report] = batch as [Report]
@@ -119,21 +136,33 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
   return {
     unsettled,
     push(report) {
-      unsettled.add(report.lease.id)
+      unsettled.set(report.lease.id, (unsettled.get(report.lease.id) ?? 0) + 1)
       waiting.push(report)
       // One microtask gathers what ends in the same turn of the loop.
       writing ??= Promise.resolve().then(drain)
     },
     async flush(signal) {
+      givenUp = signal
       const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-      while (unsettled.size > 0 && !signal.aborted) await Promise.race([writing, aborted])
+      while (writing && !signal.aborted) await Promise.race([writing, aborted])
     },
   }
 }
 
+const sizeOf = ({ outcome }: Report): number => ('resultJson' in outcome ? outcome.resultJson.length : 500)
+
 const UNSTORABLE = 'outcome not storable'
 
 type Write = (batch: Report[]) => Promise<Accepted>
+
+interface Refused {
+  session: Session
+  batch: Report[]
+  write: Write
+  /** An answer to these was lost before. */
+  unknown: boolean
+  cause: unknown
+}
 
 const reporterOf = (session: Session) => ({ sessionId: session.id, worker: session.worker })
 

@@ -32,6 +32,7 @@ export interface SessionKeeperOptions {
 const MARGIN = 0.1
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 3_000
+const HEARTBEAT_STOP_MS = 400
 
 /** Keeps this worker registered: a session that is lost is given up for good and followed by a new one. */
 export class SessionKeeper {
@@ -139,6 +140,6 @@ export class SessionKeeper {
     // A registration that is under way comes first: it would leave a session behind that nobody ends.
     const ended = this.#registering.then(() => this.#deregister())
     await Promise.race([ended, sleep(withinMs)])
-    await Promise.race([this.#heartbeat.stop(), sleep(1_000)])
+    await Promise.race([this.#heartbeat.stop(), sleep(HEARTBEAT_STOP_MS)])
   }
 }

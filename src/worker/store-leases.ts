@@ -28,6 +28,9 @@ export interface StoreLeasesOptions {
 
 /** Given back more often than this without having reached the worker, a lease counts as a lost run. */
 const MAX_GIVEN_BACK = 3
+/** Of the time between two looks: a poll that comes a little early looks all the same. */
+const LOOK_EARLY = 0.7
+const CLOSE_MS = 100
 /** A look may take this part of the time at most, however much dead entries slow it down. */
 const LOOK_SHARE = 0.05
 
@@ -47,6 +50,7 @@ export class StoreLeases {
   #syncDue = false
   #lookAt = 0
   #woken = true
+  #turn = 0
   #busy: Promise<unknown> = Promise.resolve()
 
   constructor(options: StoreLeasesOptions) {
@@ -119,7 +123,8 @@ export class StoreLeases {
   }
 
   async close(): Promise<void> {
-    await this.#busy.catch(() => {})
+    // A claim that is not answered any more is cut off.
+    await Promise.race([this.#busy.catch(() => {}), sleep(CLOSE_MS)])
     await this.#connection?.close().catch(() => {})
   }
 
@@ -135,7 +140,9 @@ export class StoreLeases {
     this.#session = session
     this.#numbered = 0
     this.#noted.clear()
+    // What an earlier session's claim may still lease is recovery's.
     this.#syncDue = false
+    this.#lostBackend = undefined
   }
 
   #lookDue(): boolean {
@@ -147,10 +154,10 @@ export class StoreLeases {
     const started = performance.now()
     const connection = await this.#connect()
     this.#lanes.replace(
-      await this.#guard(() => findLanes(connection, { types, queues: queues && Object.keys(queues) })),
+      await this.#guard(connection, () => findLanes(connection, { types, queues: queues && Object.keys(queues) })),
     )
     const tookMs = performance.now() - started
-    this.#lookAt = performance.now() + Math.max(lookMs, tookMs / LOOK_SHARE)
+    this.#lookAt = performance.now() + Math.max(lookMs * LOOK_EARLY, tookMs / LOOK_SHARE)
   }
 
   /** True when a claim came back full, or found no room for what it might have found. */
@@ -158,7 +165,6 @@ export class StoreLeases {
     let more = false
     for (const { lanes, limit } of this.#groups(wish)) {
       const room = Math.min(limit, wish.limit - found.length)
-      if (lanes.length === 0) continue
       if (room <= 0) {
         more = true
         continue
@@ -176,15 +182,23 @@ export class StoreLeases {
     return more
   }
 
-  /** The queues without a limit of their own are claimed from together, each of the others apart. */
+  /**
+   * The queues without a limit of their own are claimed from together, each of the others apart: those with the highest
+   * priority first, and in turns where it is the same, so that none lives off the others' slots.
+   */
   #groups({ limit, perQueue }: LeaseWish): { lanes: LaneClaim[]; limit: number }[] {
     const all = this.#lanes.all
-    if (perQueue.size === 0) return [{ lanes: all, limit }]
+    if (perQueue.size === 0) return all.length > 0 ? [{ lanes: all, limit }] : []
     const capped = [...perQueue].map(([queue, most]) => ({
       lanes: all.filter((lane) => lane.queue === queue),
       limit: most,
     }))
-    return [{ lanes: all.filter((lane) => !perQueue.has(lane.queue)), limit }, ...capped]
+    const groups = [{ lanes: all.filter((lane) => !perQueue.has(lane.queue)), limit }, ...capped]
+    const first = this.#turn++ % groups.length
+    const highest = ({ lanes }: { lanes: LaneClaim[] }) => Math.max(...lanes.map(({ priority }) => priority))
+    return [...groups.slice(first), ...groups.slice(0, first)]
+      .filter(({ lanes }) => lanes.length > 0)
+      .sort((a, b) => highest(b) - highest(a))
   }
 
   async #claimGroup({ session, startable }: LeaseWish, lanes: LaneClaim[], limit: number): Promise<LeasedJob[]> {
@@ -192,7 +206,7 @@ export class StoreLeases {
     // Should the answer be lost, these numbers count as used.
     this.#numbered += limit
     const connection = await this.#connect()
-    const taken = await this.#guard(() =>
+    const taken = await this.#guard(connection, () =>
       claimJobs(connection, { sessionId: session.id, lanes, limit, nextLeaseNo, startable }),
     )
     this.#numbered = taken.at(-1)?.leaseNo ?? nextLeaseNo - 1
@@ -203,15 +217,15 @@ export class StoreLeases {
   }
 
   /** A statement whose answer was lost leaves its backend to be waited for and its leases to be synced. */
-  async #guard<T>(statement: () => Promise<T>): Promise<T> {
+  async #guard<T>(connection: Connection, statement: () => Promise<T>): Promise<T> {
     try {
       return await statement()
     } catch (error) {
       if (isForgeQError(error, 'unavailable')) {
         this.#syncDue = true
-        this.#lostBackend ??= this.#connection?.backendPid
-        void this.#connection?.close().catch(() => {})
-        this.#connection = undefined
+        this.#lostBackend = connection.backendPid
+        void connection.close().catch(() => {})
+        if (this.#connection === connection) this.#connection = undefined
       }
       throw error
     }

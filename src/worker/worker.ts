@@ -56,8 +56,8 @@ export interface RunningWorker {
 
 /** How long aborted handlers are waited for, then the last outcomes, then the good-bye: 5 s in all. */
 const AFTER_ABORT_MS = 2_000
-const FLUSH_MS = 1_800
-const GOODBYE_MS = 700
+const FLUSH_MS = 1_500
+const GOODBYE_MS = 500
 const SWEEP_MS = 100
 
 /** Registers a worker and starts to run jobs. @throws `unavailable` when the database is away */
@@ -90,7 +90,10 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       if (report.ranMs !== undefined) pace.ran(report.ranMs)
       reporter.push(report)
     },
-    onFree: () => dispatcher.changed(),
+    onFree() {
+      if (!stopping) keeper.setStatus(pool.stuck > 0 ? 'stuck' : 'active')
+      dispatcher.changed()
+    },
     onStuck(lease) {
       log.error(
         { job_id: lease.id, job_type: lease.type },

@@ -16,13 +16,16 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { afterAll, test } from 'vitest'
+import { afterAll, test, vi } from 'vitest'
 import {
   openEmbedded,
   type EmbeddedConnection,
   type EmbeddedOptions,
   type EmbeddedPostgres,
 } from '../../src/embedded/index.ts'
+
+// Dozens of processes come and go here: on a busy machine that takes its time, and nothing below waits longer than it has to.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 export const isRoot = process.getuid?.() === 0
 
@@ -155,7 +158,7 @@ export function kill(pid: number, signal: NodeJS.Signals): void {
 }
 
 /** Waits for a condition that some other process brings about. */
-export async function until(condition: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
   const deadline = performance.now() + withinMs
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${condition.toString()}`)

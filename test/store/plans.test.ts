@@ -41,7 +41,7 @@ const HOT: Record<string, (db: Database) => Promise<unknown>> = {
   find_lanes: (db) => findLanes(db, { queues: null, types: ['test'] }),
   sync_leases: (db) => syncLeases(db, { sessionId, upto: 1, known: ids, maxGivenBack: 3 }),
   lock_lost_jobs: (db) => lockLostJobs(db, { limit: 500 }),
-  recover_jobs: (db) => recoverJobs(db, ids.map((id) => ({ id, state: 'pending' as const, delayMs: 0, counted: true })), keeping),
+  recover_jobs: (db) => recoverJobs(db, ids.map((id) => ({ id, token: 1, sessionId, state: 'pending' as const, delayMs: 0, counted: true })), keeping),
   search_jobs: (db) => searchJobs(db, nothing, { before: null, look: 100, limit: 100 }),
 }
 const JOINS = ['', 'enable_nestloop', 'enable_hashjoin', 'enable_mergejoin']

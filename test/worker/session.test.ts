@@ -19,7 +19,7 @@ describe('a worker that keeps its session', () => {
   test('does not lose its leases while a handler blocks the event loop for longer than the lease', async () => {
     const recovery = createRecovery(loopContext(db.pool, { recoveryIntervalMs: 200 }))
     const other = gate()
-    const { id: session } = await worker({
+    const w = await worker({
       leaseMs: 1_500,
       heartbeatMs: 300,
       handlers: handlers(
@@ -35,8 +35,8 @@ describe('a worker that keeps its session', () => {
     const blocking = await insertJob(db.pool, { type: 'blocking' })
     expect(await endOf(db.pool, blocking)).toMatchObject({ state: 'completed', attempt: 1 })
     expect(await recovery.runOnce()).toBe(0)
-    other.open()
-    expect(await endOf(db.pool, beside)).toMatchObject({ state: 'completed', attempt: 1, worker: { id: session } })
+    other.open(); console.log(w.log, await jobOf(db.pool, beside), await db.sql("select *, clock_timestamp() as now from forgeq.sessions"))
+    expect(await endOf(db.pool, beside)).toMatchObject({ state: 'completed', attempt: 1, worker: { id: w.id } })
     expect((await jobOf(db.pool, blocking)).attempts).toHaveLength(1)
   })
 })
