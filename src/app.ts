@@ -9,7 +9,7 @@ import { createProcessMetrics } from './process-metrics.ts'
 import { createJobQueue, keepingOf } from './queue/create.ts'
 import type { JobQueue } from './queue/job-queue.ts'
 import { createListener } from './store/listener.ts'
-import { type AppliedMigration, listMigrations, migrate, migrationsSql } from './store/schema.ts'
+import { type AppliedMigration, listMigrations, migrate, pendingMigrationsSql } from './store/schema.ts'
 import { packageVersion } from './version.ts'
 import { defaultWorkerName } from './worker-name.ts'
 import { handlerSet, type HandlerSet } from './worker/handler.ts'
@@ -33,7 +33,8 @@ export interface OpenOptions {
 export interface App {
   readonly queue: JobQueue
   readonly database: { description: string; embedded: boolean; created: boolean }
-  migrations: { status(): Promise<AppliedMigration[]>; up(): Promise<number[]>; sql(): string }
+  /** `sql` is the text of what is not applied yet. */
+  migrations: { status(): Promise<AppliedMigration[]>; up(): Promise<number[]>; sql(): Promise<string> }
   /** Scheduler, recovery, pruner, statistics. */
   startLoops(): void
   startServer(): Promise<{ url: string; close(): Promise<void> }>
@@ -80,7 +81,7 @@ export async function openApp({ config, log, whenAway, schema = 'check', signal 
   return {
     queue,
     database,
-    migrations: { status: () => listMigrations(pool), up: () => migrate(pool), sql: () => migrationsSql() },
+    migrations: { status: () => listMigrations(pool), up: () => migrate(pool), sql: () => pendingMigrationsSql(pool) },
     startLoops() {
       stopLoops ??= startLoops(loopContext, listener.subscribe)
     },

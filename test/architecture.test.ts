@@ -118,22 +118,26 @@ test('a program that enqueues loads neither server, command line nor embedded Po
 })
 
 describe('SQL', () => {
-  const SQL = /\b(insert into|delete from|select\s[^;]{0,400}?\sfrom\s|update\s+[a-z_.]+\s+(as\s+[a-z]+\s+)?set\s|create (table|database|index)|alter table|drop table)\b/
+  const SQL =
+    /\b(insert into|delete from|select\s[^;]{0,400}?\sfrom\s|update\s+[a-z_.]+\s+(as\s+[a-z]+\s+)?set\s|create (table|database|index)|alter table|drop table)\b/
   /** A cluster is made and given its database before there is anything for the store to connect to. */
   const EXCEPT = new Set(['src/embedded/cluster.ts'])
 
-  const texts = (file: string) =>
-    [...withoutComments(read(file)).matchAll(/`[^`]*`|'[^'\n]*'/g)].map(([text]) => text)
+  const texts = (file: string) => [...withoutComments(read(file)).matchAll(/`[^`]*`|'[^'\n]*'/g)].map(([text]) => text)
 
   test('is written in the store and nowhere else', () => {
-    expect(FILES.filter((file) => file.startsWith('src/store/') && texts(file).some((text) => SQL.test(text))).length).toBeGreaterThan(10)
+    expect(
+      FILES.filter((file) => file.startsWith('src/store/') && texts(file).some((text) => SQL.test(text))).length,
+    ).toBeGreaterThan(10)
     const others = FILES.filter((file) => !file.startsWith('src/store/') && !EXCEPT.has(file))
     expect(others.filter((file) => texts(file).some((text) => SQL.test(text)))).toEqual([])
   })
 
   test('has a name for each statement, and each name once', () => {
     const store = FILES.filter((file) => file.startsWith('src/store/'))
-    const names = store.flatMap((file) => [...read(file).matchAll(/\/\* (forgeq:[a-z_]+) \*\//g)].map(([, name]) => name!))
+    const names = store.flatMap((file) =>
+      [...read(file).matchAll(/\/\* (forgeq:[a-z_]+) \*\//g)].map(([, name]) => name!),
+    )
     expect(names.length).toBeGreaterThan(40)
     expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([])
   })

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { DEFAULT_TEXTS } from '../src/config/resolve.ts'
 import { SETTINGS } from '../src/config/settings.ts'
 import { JOB_STATES } from '../src/job/state.ts'
-import { read, ROOT, treeFiles } from './support/source-tree.ts'
+import { read, ROOT, sources, treeFiles } from './support/source-tree.ts'
 
 const PAGES = treeFiles().filter((file) => file.endsWith('.md'))
 
@@ -15,7 +15,14 @@ const anchorsOf = (text: string): string[] =>
   text
     .split('\n')
     .filter((line) => /^#{1,6} /.test(line))
-    .map((line) => line.replace(/^#+ /, '').toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, '').trim().replaceAll(' ', '-'))
+    .map((line) =>
+      line
+        .replace(/^#+ /, '')
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+        .trim()
+        .replaceAll(' ', '-'),
+    )
 
 describe('links', () => {
   const links = PAGES.flatMap((page) =>
@@ -42,7 +49,8 @@ describe('links', () => {
       for (const { page: from, link } of links) {
         const target = relative(ROOT, join(ROOT, dirname(from), link.split('#')[0]!))
         if (from === page && target.endsWith('.md')) reached.add(target)
-        if (from === page && target === 'docs/decisions') PAGES.filter((one) => one.startsWith(target)).forEach((one) => reached.add(one))
+        if (from === page && target === 'docs/decisions')
+          PAGES.filter((one) => one.startsWith(target)).forEach((one) => reached.add(one))
       }
     }
     expect(PAGES.filter((page) => page.startsWith('docs/') && !reached.has(page))).toEqual([])
@@ -53,7 +61,12 @@ describe('docs/configuration.md', () => {
   const rows = read('docs/configuration.md')
     .split('\n')
     .filter((line) => line.startsWith('| `'))
-    .map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim()))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    )
   const code = (cell: string) => [...cell.matchAll(/`([^`]+)`/g)].map(([, text]) => text!)
 
   test('lists every setting with its flag, its variables and its default, and no other', () => {
@@ -71,6 +84,13 @@ describe('docs/configuration.md', () => {
     }))
     expect(documented).toEqual(settings)
   })
+})
+
+test('docs/operations.md names only metrics that exist', () => {
+  const named = [...new Set(read('docs/operations.md').match(/\bforgeq_[a-z_]+/g))]
+  const made = sources().flatMap((file) => read(file).match(/'forgeq_[a-z_]+'/g) ?? [])
+  expect(named.length).toBeGreaterThan(10)
+  expect(named.filter((name) => !made.includes(`'${name}'`))).toEqual([])
 })
 
 test('README.md has at most 150 lines', () => {

@@ -45,7 +45,7 @@ describe('the tree', () => {
     expect(locks.filter((file) => /"resolved":/.test(read(file)))).toEqual([])
   })
 
-  test('names no folder of somebody\'s machine', () => {
+  test("names no folder of somebody's machine", () => {
     expect(tree.filter((file) => /(?<![\w.])\/(home|Users|work)\/[a-z]+\//.test(read(file)))).toEqual([])
   })
 })

@@ -74,12 +74,12 @@ function unexpected(error: unknown): ForgeQError {
 
 function problemOf({ code, message, hint, errors, details }: ForgeQError): Record<string, unknown> {
   return {
+    ...details, // whose names give way to those of the document: the driver's errors have a code, too
     type: `urn:forgeq:problem:${code}`,
     title: code.replaceAll('_', ' '),
     detail: message,
     code,
     ...(errors.length > 0 && { errors }),
     ...(hint !== undefined && { hint }),
-    ...details,
   }
 }

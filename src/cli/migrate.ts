@@ -67,7 +67,12 @@ function sql(cli: Cli): Command {
     const { out } = invocation
     await withApp(
       invocation,
-      async ({ migrations }) => out.print(out.json ? JSON.stringify({ sql: migrations.sql() }) : migrations.sql()),
+      async ({ migrations }) => {
+        const sql = await migrations.sql()
+        if (out.json) out.printJson(JSON.stringify({ sql }))
+        else if (sql === '') out.note('the schema is up to date: there is nothing to apply')
+        else out.print(sql)
+      },
       'skip',
     )
   })

@@ -16,7 +16,8 @@ export const DEFAULT_BACKOFF: Backoff = { kind: 'exponential', baseMs: 5_000, ca
  * ± jitter, so that jobs which failed together do not come back together. Always finite and positive.
  */
 export function pauseMs(attempt: number, { kind, baseMs, capMs, jitter }: Backoff, random = Math.random): number {
-  const grown = kind === 'fixed' ? baseMs : kind === 'linear' ? baseMs * attempt : baseMs * 2 ** (attempt - 1)
-  const capped = Math.min(grown, capMs) // 2 ** 2000 is Infinity; the cap brings it back
+  const doublings = Math.min(attempt - 1, 1_000) // 2 ** 2000 is Infinity, and a base of 0 times that no number
+  const grown = kind === 'fixed' ? baseMs : kind === 'linear' ? baseMs * attempt : baseMs * 2 ** doublings
+  const capped = Math.min(grown, capMs)
   return Math.max(1, Math.round(capped * (1 + jitter * (2 * random() - 1))))
 }

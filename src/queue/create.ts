@@ -3,6 +3,7 @@ import type { DatabasePool } from '../store/database.ts'
 import type { Keeping } from '../store/history.ts'
 import { pauseQueue, resumeQueue } from '../store/queues.ts'
 import { checkSchema, findSchema, findServer } from '../store/schema.ts'
+import { checkPause, checkQueueName } from './checks.ts'
 import { createEnqueuer } from './enqueue.ts'
 import { createFigures } from './figures.ts'
 import type { JobQueue } from './job-queue.ts'
@@ -35,12 +36,15 @@ export function createJobQueue(db: DatabasePool, config: Pick<Config, 'retention
       list: () => figures.queues(),
       get: (name) => figures.queue(name),
       async pause(name, options = {}) {
+        checkQueueName(name)
+        checkPause(options)
         await pauseQueue(db, name, options)
         notifier.wake('paused', name)
         figures.forget()
         return figures.queue(name)
       },
       async resume(name) {
+        checkQueueName(name)
         await resumeQueue(db, name)
         notifier.wake('pending', name)
         figures.forget()

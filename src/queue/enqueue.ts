@@ -44,6 +44,12 @@ function callersTransaction(tx: CallerTransaction): Database {
       hint: 'take a client with pool.connect(), run `begin` on it and pass that',
     })
   }
+  // Older releases of the driver do not tell.
+  if ((tx as { getTransactionStatus?(): string | null }).getTransactionStatus?.() === 'I') {
+    throw new ForgeQError('invalid_request', '`tx` is a client on which no transaction has begun', {
+      hint: 'run `begin` on it before, or leave `tx` out',
+    })
+  }
   return callerDatabase(tx)
 }
 
@@ -86,7 +92,7 @@ export function createEnqueuer(db: DatabasePool, notifier: Notifier): Enqueuer {
     pathOf: PathOf,
   ): Promise<Enqueued[]> {
     const prepared = jobs.map((job) => (isGuarded(job) ? guarded(job) : { ...job, id: uuidv7(), given: false }))
-    const stored = tx
+    const stored = tx !== undefined
       ? await insertGuarded(callersTransaction(tx), prepared, pathOf)
       : await db.transaction(async (own) => {
           await limitLockWait(own, KEY_WAIT_MS)
@@ -106,7 +112,7 @@ export function createEnqueuer(db: DatabasePool, notifier: Notifier): Enqueuer {
     const parts = chunks(jobs)
     const insertParts = async (into: Database) =>
       new Map((await inTurn(parts, (part) => insertJobs(into, part))).flatMap((inserted) => [...inserted]))
-    if (tx) return insertParts(callersTransaction(tx))
+    if (tx !== undefined) return insertParts(callersTransaction(tx))
     return parts.length === 1 ? insertJobs(db, jobs) : db.transaction(insertParts)
   }
 
@@ -114,10 +120,10 @@ export function createEnqueuer(db: DatabasePool, notifier: Notifier): Enqueuer {
     async enqueue(job, { tx } = {}) {
       const [one] = isGuarded(job)
         ? await insertAllGuarded([job], tx, () => '')
-        : tx
+        : tx !== undefined
           ? await insertAllPlain([job], tx)
           : [await insertShared(job)]
-      if (!tx) wake([one!])
+      if (tx === undefined) wake([one!])
       return one!
     },
     async enqueueMany(jobs, { tx } = {}) {
@@ -125,7 +131,7 @@ export function createEnqueuer(db: DatabasePool, notifier: Notifier): Enqueuer {
       const all = jobs.some(isGuarded)
         ? await insertAllGuarded(jobs, tx, (index) => `jobs[${index}]`)
         : await insertAllPlain(jobs, tx)
-      if (!tx) wake(all)
+      if (tx === undefined) wake(all)
       return all
     },
   }

@@ -1,4 +1,5 @@
 import { ForgeQError } from '../errors.ts'
+import { isUuidV7 } from '../job/id.ts'
 import type { Database } from '../store/database.ts'
 import { countTotals, recentCounts } from '../store/counts.ts'
 import { countDead, countLive, type Depth, listPauses, queueNames } from '../store/queues.ts'
@@ -27,7 +28,12 @@ export function createFigures(db: Database): Figures {
   const sessions = shared(() => listSessions(db))
 
   const queue = async (name: string): Promise<QueueFigures> => {
-    const found = (await live.get()).find((one) => one.name === name)
+    const named = async () => (await live.get()).find((one) => one.name === name)
+    let found = await named()
+    if (!found) {
+      live.forget() // it may have had its first job since
+      found = await named()
+    }
     if (!found) {
       throw new ForgeQError('queue_not_found', `nothing is known of a queue ${name}`, {
         hint: 'a queue appears with its first job, or when it is paused',
@@ -42,7 +48,7 @@ export function createFigures(db: Database): Figures {
     queue,
     workers: () => sessions.get(),
     async worker(id) {
-      const [found] = await listSessions(db, id)
+      const [found] = isUuidV7(id) ? await listSessions(db, id) : []
       if (!found) throw new ForgeQError('worker_not_found', `no worker has id ${id}`, { details: { id } })
       return found
     },

@@ -49,7 +49,8 @@ export async function insertGuarded(tx: Database, jobs: readonly GuardedJob[], p
         : outcome
     })
   } catch (error) {
-    if (error instanceof ForgeQError && error.code === 'conflict') {
+    // An error of ours, not of the database: the transaction lives, and may be the caller's.
+    if (error instanceof ForgeQError && error.cause === undefined) {
       if (undo.ids.length > 0) await removeFreshJobs(tx, undo.ids)
       if (undo.keys.length > 0) await dropKeys(tx, undo.keys)
     }
@@ -138,17 +139,14 @@ async function storeFresh(
   jobs: readonly GuardedJob[],
   pathOf: PathOf,
 ): Promise<void> {
+  if (fresh.length === 0) return
   const given = fresh.filter((job) => job.given)
-  if (given.length > 0) {
-    const sorted = [...given].sort((a, b) => (a.id < b.id ? -1 : 1)) // one order for all, so that no two wait for each other
-    const inserted = await insertGivenJobs(tx, sorted)
-    undo.ids.push(...inserted.keys())
-    await settleGiven(tx, given, inserted, stored, undo, jobs, pathOf)
+  const inserted = await (given.length > 0 ? insertGivenJobs(tx, fresh) : insertJobs(tx, fresh))
+  undo.ids.push(...inserted.keys())
+  if (given.length > 0) await settleGiven(tx, given, inserted, stored, jobs, pathOf)
+  for (const job of fresh) {
+    if (!job.given) stored.set(job, { kind: 'created', inserted: inserted.get(job.id)! })
   }
-  const rest = fresh.filter((job) => !job.given)
-  if (rest.length === 0) return
-  const inserted = await insertJobs(tx, rest)
-  for (const job of rest) stored.set(job, { kind: 'created', inserted: inserted.get(job.id)! })
 }
 
 /** Tells which of the given ids are new. Those that are in the history were inserted a moment ago and are taken out again. */
@@ -157,7 +155,6 @@ async function settleGiven(
   given: readonly GuardedJob[],
   inserted: Map<string, InsertedJob>,
   stored: Map<GuardedJob, Stored>,
-  undo: { keys: string[]; ids: string[] },
   jobs: readonly GuardedJob[],
   pathOf: PathOf,
 ): Promise<void> {

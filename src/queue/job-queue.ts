@@ -1,5 +1,6 @@
 import type { Instant, Job, JobError, NewJob } from '../job/job.ts'
 import type { FinalState, JobState } from '../job/state.ts'
+import type { SessionRecord } from '../store/sessions.ts'
 
 /** What an enqueue came to. `removed`: its key lives on, but the job it made has gone by retention. */
 export type Enqueued =
@@ -93,22 +94,7 @@ export interface QueueFigures {
   waitingWorkSeconds?: number
 }
 
-export interface WorkerFigures {
-  id: string
-  name: string
-  host: string
-  pid: number
-  version: string
-  /** Empty: every queue. */
-  queues: string[]
-  types: string[]
-  concurrency: number
-  running: number
-  startedAt: Instant
-  lastHeartbeatAt: Instant
-  expiresAt: Instant
-  status: 'active' | 'draining' | 'stuck' | 'lost'
-}
+export type WorkerFigures = SessionRecord
 
 /** What the server's /metrics shows of the store. */
 export interface StoreFigures {

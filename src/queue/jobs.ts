@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ForgeQError, jobNotFound, wrongState } from '../errors.ts'
 import { msFromId } from '../job/id.ts'
 import type { Job } from '../job/job.ts'
-import { isFinal } from '../job/state.ts'
+import { isFinal, type JobState } from '../job/state.ts'
 import type { Database } from '../store/database.ts'
 import type { Keeping } from '../store/history.ts'
 import { cancelWaitingJob, deleteJob, readJob, readResult, requestCancel, reviveJob, runJobNow } from '../store/jobs.ts'
@@ -30,14 +30,18 @@ export function createJobs({ db, keeping, notifier, figures }: Context): JobQueu
     return job
   }
 
-  /** Tries each way until one applies; when none does, says in which state the job is. */
-  async function act(id: string, wish: string, ...ways: (() => Promise<boolean>)[]): Promise<Job> {
-    for (let tries = 0; tries < TRIES; tries++) {
-      for (const way of ways) if (await way()) return get(id)
+  /** Tries each way until one applies; when none does, says which state does not allow it. */
+  async function act(
+    id: string,
+    wish: string,
+    refuses: (state: JobState) => boolean,
+    ...ways: (() => Promise<boolean>)[]
+  ): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      for (const way of ways) if (await way()) return
       const { state } = await get(id)
-      if (tries === TRIES - 1 || isFinal(state)) throw wrongState(id, state, wish)
+      if (tries === TRIES || refuses(state)) throw wrongState(id, state, wish)
     }
-    throw new ForgeQError('internal', 'unreachable')
   }
 
   const woken = (queue: string | undefined): boolean => {
@@ -53,23 +57,22 @@ export function createJobs({ db, keeping, notifier, figures }: Context): JobQueu
     async retry(id) {
       const revive = async () => woken(await reviveJob(db, id))
       const runNow = async () => woken(await runJobNow(db, id, ['retrying']))
-      for (const way of [revive, runNow]) if (await way()) return get(id)
-      throw wrongState(id, (await get(id)).state, 'retried')
+      await act(id, 'retried', (state) => !isFinal(state) && state !== 'retrying', revive, runNow)
+      return get(id)
     },
     async run(id) {
-      if (woken(await runJobNow(db, id, ['scheduled', 'retrying']))) return get(id)
-      throw wrongState(id, (await get(id)).state, 'run now')
+      const runNow = async () => woken(await runJobNow(db, id, ['scheduled', 'retrying']))
+      await act(id, 'run now', (state) => state !== 'scheduled' && state !== 'retrying', runNow)
+      return get(id)
     },
-    cancel: (id) =>
-      act(
-        id,
-        'cancelled',
-        () => cancelWaitingJob(db, id, keeping),
-        () => requestCancel(db, id),
-      ),
+    async cancel(id) {
+      const end = () => cancelWaitingJob(db, id, keeping)
+      await act(id, 'cancelled', isFinal, end, () => requestCancel(db, id))
+      return get(id)
+    },
     async delete(id) {
-      if (await deleteJob(db, id)) return
-      throw wrongState(id, (await get(id)).state, 'deleted: cancel it first')
+      const refuses = (state: JobState) => state === 'running'
+      await act(id, 'deleted: cancel it first', refuses, () => deleteJob(db, id))
     },
   }
 }

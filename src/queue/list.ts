@@ -3,6 +3,7 @@ import { canonicalId, isUuidV7 } from '../job/id.ts'
 import type { Job } from '../job/job.ts'
 import type { Database } from '../store/database.ts'
 import { type JobSearch, searchJobs } from '../store/search.ts'
+import { checkFilter } from './checks.ts'
 import type { JobFilter, JobPage } from './job-queue.ts'
 
 /** After this long a search answers with what it has. */
@@ -14,7 +15,9 @@ const MOST_LOOKED = 20_000
  * One page of jobs, newest first: by id, whose first part is the time at which it was made. A page ends at the limit,
  * at the end of all jobs, or when its time is over; `nextCursor` goes on from where it stopped.
  */
-export async function listJobs(db: Database, { limit, cursor, ...filter }: JobFilter): Promise<JobPage> {
+export async function listJobs(db: Database, asked: JobFilter): Promise<JobPage> {
+  checkFilter(asked)
+  const { limit, cursor, ...filter } = asked
   const search = searchOf(filter)
   const started = performance.now()
   const items: Job[] = []

@@ -10,8 +10,8 @@ export interface Database {
 
 /** The pool of a process: statements of one commit each, and transactions. */
 export interface DatabasePool extends Database {
-  /** Runs `work` in one transaction: committed when it returns, rolled back when it throws. */
-  transaction<T>(work: (tx: Database) => Promise<T>): Promise<T>
+  /** Runs `work` in one transaction: committed when it returns, rolled back when it throws. `patient`: its statements may take for ever. */
+  transaction<T>(work: (tx: Database) => Promise<T>, options?: { patient?: boolean }): Promise<T>
   /** A connection of its own, outside the pool. */
   connect(purpose: string): Promise<Connection>
   readonly stats: { total: number; idle: number; waiting: number }
@@ -37,6 +37,8 @@ export interface ConnectionOptions {
   application_name?: string
   options?: string
   connectionTimeoutMillis?: number
+  /** A statement that is not answered by then breaks its connection: a network that swallows everything would hold it for a quarter of an hour. */
+  answerWithinMs?: number
   ssl?: { verify: 'none' | 'authority' | 'full'; ca?: string; cert?: string; key?: string }
 }
 
@@ -72,7 +74,9 @@ const SETTINGS = [
   'default_transaction_isolation=read\\ committed',
 ]
 
-const clientConfig = ({ ssl, ...options }: ConnectionOptions, purpose: string): pg.ClientConfig => ({
+const ANSWER_WITHIN_MS = 60_000
+
+const clientConfig = ({ ssl, answerWithinMs: _, ...options }: ConnectionOptions, purpose: string): pg.ClientConfig => ({
   connectionTimeoutMillis: 10_000,
   keepAlive: true,
   keepAliveInitialDelayMillis: 10_000,
@@ -97,8 +101,9 @@ interface Warned {
  * Runs one statement on one client. A warning of class 01000 while it committed means that a standby may not have it
  * (a cancelled wait for synchronous replication answers with success): not durable, so unknown.
  */
-async function run<Row>(client: pg.ClientBase & Warned, statement: Statement): Promise<Row[]> {
+async function run<Row>(client: pg.ClientBase & Warned, statement: Statement, withinMs?: number): Promise<Row[]> {
   delete client.warning
+  const late = withinMs === undefined ? undefined : setTimeout(() => cutOff(client), withinMs)
   const { text, values, prepared } = statement
   try {
     const { rows } = await client.query({ name: prepared, text, values, types } as pg.QueryConfig)
@@ -106,6 +111,8 @@ async function run<Row>(client: pg.ClientBase & Warned, statement: Statement): P
     return rows as Row[]
   } catch (error) {
     throw isTransient(error) ? unavailable(statement.name, error) : error
+  } finally {
+    clearTimeout(late)
   }
 }
 
@@ -124,8 +131,13 @@ export interface PoolOptions {
 
 /** Opens nothing yet: connections are made when they are needed. */
 export function createPool(options: ConnectionOptions, { size, purpose, onRefused }: PoolOptions): DatabasePool {
+  const withinMs = options.answerWithinMs ?? ANSWER_WITHIN_MS
   const pool = new pg.Pool({ ...clientConfig(options, purpose), max: size, idleTimeoutMillis: 30_000 })
-  pool.on('connect', watchWarnings)
+  pool.on('connect', (client) => {
+    watchWarnings(client)
+    // While it is checked out nobody of the pool listens, and one that breaks between two statements would end the process.
+    client.on('error', () => {})
+  })
   const clients = new Set<pg.ClientBase>()
   pool.on('connect', (client) => clients.add(client))
   pool.on('remove', (client) => clients.delete(client))
@@ -144,7 +156,7 @@ export function createPool(options: ConnectionOptions, { size, purpose, onRefuse
       const client = await checkout(statement.name)
       let broken = false
       try {
-        return await run<Row>(client, statement)
+        return await run<Row>(client, statement, withinMs)
       } catch (error) {
         broken = error instanceof ForgeQError
         throw error
@@ -152,12 +164,12 @@ export function createPool(options: ConnectionOptions, { size, purpose, onRefuse
         client.release(broken)
       }
     },
-    async transaction(work) {
+    async transaction(work, { patient = false } = {}) {
       const client = await checkout('begin')
       let broken = true
       try {
         await client.query('begin')
-        const result = await work({ query: (statement) => run(client, statement) })
+        const result = await work({ query: (statement) => run(client, statement, patient ? undefined : withinMs) })
         delete (client as Warned).warning
         await client.query('commit')
         const warning = (client as Warned).warning
@@ -208,7 +220,7 @@ export async function connect(options: ConnectionOptions, purpose: string): Prom
   }
   return {
     backendPid: (client as unknown as { processID: number }).processID,
-    query: (statement) => run(client, statement),
+    query: (statement) => run(client, statement, options.answerWithinMs ?? ANSWER_WITHIN_MS),
     onEnd: (listener) => void client.once('end', listener),
     onNotification: (listener) =>
       void client.on('notification', ({ channel, payload }) => listener(channel, payload ?? '')),

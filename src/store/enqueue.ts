@@ -3,7 +3,7 @@ import type { Backoff } from '../job/backoff.ts'
 import type { Instant, NewJob } from '../job/job.ts'
 import { instantFromMicros } from './instants.ts'
 import type { Database } from './database.ts'
-import { fragment, sql } from './sql.ts'
+import { Fragment, fragment, sql } from './sql.ts'
 
 /** A job that is about to be stored: with its id, and with the digest of its meaning where a key or an id was given. */
 export interface StorableJob extends NewJob {
@@ -55,20 +55,33 @@ function jobJson(job: StorableJob): string {
 const batchJson = (jobs: readonly StorableJob[]) => `[${jobs.map(jobJson).join(',')}]`
 
 // Times by clock_timestamp(): a caller's transaction may have begun long ago. One moment for the whole batch.
-const asked = fragment`moment as materialized (
+const moment = fragment`moment as materialized (
       select clock_timestamp() as now
-    ), asked as (
+    )`
+const asked = fragment`${moment}, asked as (
       select job.*, moment.now, coalesce(job.at, moment.now + coalesce(job.d, 0) * interval '1 ms') as due,
              coalesce(job.ea, moment.now + job.ei * interval '1 ms') as expires
         from moment, jsonb_to_recordset(`
 const record = fragment`::text::jsonb) as job (id uuid, q text, t text, p smallint, m int, at timestamptz, d bigint,
              ea timestamptz, ei bigint, "to" bigint, b jsonb, tags jsonb, k text, mean text, tp text, kf bigint, payload jsonb)
-    ), fresh as (
-      insert into forgeq.jobs (id, queue, type, state, priority, run_at, created_at, expires_at, payload, max_attempts, timeout_ms,
-                  backoff, tags, idempotency_key, meaning, traceparent, keep_for_ms)
-      select id, q, t, case when due > now then 'scheduled' else 'pending' end, p, due, now, expires, payload, m, "to",
+    )`
+// A payload that is JSON's null comes out of the record as SQL's.
+const columns = fragment`id, queue, type, state, priority, run_at, created_at, expires_at, payload, max_attempts, timeout_ms,
+                  backoff, tags, idempotency_key, meaning, traceparent, keep_for_ms`
+const values = fragment`id, q, t, case when due > now then 'scheduled' else 'pending' end, p, due, now, expires, coalesce(payload, 'null'), m, "to",
              b, case when tags is null then '{}' else array(select jsonb_array_elements_text(tags)) end, k, mean, tp, kf
         from asked`
+const fresh = fragment`, fresh as (
+      insert into forgeq.jobs (${columns})
+      select ${values}`
+// In the order of their ids, so that no two of these wait for each other; numbered in the order given all the same.
+const numbered = fragment`, numbered as materialized (
+      select asked.*, nextval('forgeq.job_seq') as seq from asked
+    ), fresh as (
+      insert into forgeq.jobs (seq, ${columns})
+      select seq, ${new Fragment(values.text.replace('from asked', 'from numbered'))}
+       order by id
+          on conflict (id) do nothing`
 const counted = fragment`
       returning id, queue, type, state, run_at, created_at, expires_at
     ), counted as (
@@ -102,12 +115,12 @@ export async function insertJobs(db: Database, jobs: readonly StorableJob[]): Pr
   return inserted(
     await db.query<InsertedRow>(sql`
     /* forgeq:insert_jobs */
-    with ${asked}${batchJson(jobs)}${record}${counted}`),
+    with ${asked}${batchJson(jobs)}${record}${fresh}${counted}`),
   )
 }
 
 /**
- * Stores jobs whose ids the callers gave; those whose id lives already are not among the answer. An id that has gone
+ * Stores jobs some of whose ids the callers gave, in the order given; those whose id lives already are not among the answer. An id that has gone
  * to history must be looked for afterwards, in a second statement: while a job is being moved, `on conflict` waits
  * for the delete, finds nothing and inserts, and this statement's snapshot is too old to see the history.
  */
@@ -115,8 +128,7 @@ export async function insertGivenJobs(db: Database, jobs: readonly StorableJob[]
   return inserted(
     await db.query<InsertedRow>(sql`
     /* forgeq:insert_given_jobs */
-    with ${asked}${batchJson(jobs)}${record}
-      on conflict (id) do nothing${counted}`),
+    with ${asked}${batchJson(jobs)}${record}${numbered}${counted}`),
   )
 }
 

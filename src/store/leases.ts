@@ -215,6 +215,7 @@ export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJ
       insert into forgeq.session_starts as starts (session_id, queue, upto)
       select ${sessionId}, queue, least(max(lease_no), ${nextLeaseNo}::bigint - 1 + ${startable}::bigint)
         from numbered
+       where ${startable}::bigint > 0 -- a note covers all leases before it, also those that still lie in the buffer
        group by queue
       on conflict (session_id, queue) do update set upto = greatest(starts.upto, excluded.upto)
     ), batch as materialized (

@@ -197,7 +197,12 @@ export async function requeueJobs(
       delete from forgeq.jobs as job
        using held
        where job.id = held.id and job.id = any (array(select id from held)) and held.cancelled
-      returning job.*, 'cancelled' as final_state, 'cancelled' as final_reason, null::jsonb as final_result,
+      returning job.id, job.seq, job.queue, job.type, job.priority, job.run_at, job.created_at, job.expires_at, job.payload,
+                -- One that never ran gives its number back here too.
+                case when held.counted or held.outcome is not null then job.attempt else greatest(job.attempt - 1, job.life_start) end as attempt,
+                job.max_attempts, job.life_start, job.lost, job.token, job.timeout_ms, job.backoff, job.tags,
+                job.idempotency_key, job.meaning, job.traceparent, job.keep_for_ms, job.cancel_requested_at, job.progress,
+                job.attempts, 'cancelled' as final_state, 'cancelled' as final_reason, null::jsonb as final_result,
                 held.error as final_error, job.session_id as final_session_id,
                 case when held.outcome is not null then (select worker from reporter) end as final_worker,
                 case when held.outcome is not null then coalesce(clock_timestamp() - held.ran * interval '1 ms', job.started_at) end as final_started_at

@@ -31,7 +31,9 @@ export async function pauseQueue(
     insert into forgeq.queues as queue (name, paused_at, paused_until, paused_by, paused_reason)
     values (${name}, clock_timestamp(), ${until ?? null}, ${by ?? null}, ${reason ?? null})
     on conflict (name) do update
-       set paused_at = coalesce(queue.paused_at, excluded.paused_at), paused_until = excluded.paused_until,
+       set paused_at = case when queue.paused_until <= excluded.paused_at then excluded.paused_at
+                            else coalesce(queue.paused_at, excluded.paused_at) end,
+           paused_until = excluded.paused_until,
            paused_by = excluded.paused_by, paused_reason = excluded.paused_reason`)
 }
 

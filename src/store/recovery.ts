@@ -166,12 +166,14 @@ export async function recoverJobs(db: Database, recovered: readonly Recovered[],
          and job.token = decided.token and job.session_id is not distinct from decided.session
          and decided.state in ('dead', 'cancelled')
       returning job.id, job.seq, job.queue, job.type, job.priority, job.run_at, job.created_at, job.expires_at, job.payload,
-                job.attempt, job.max_attempts, job.life_start, job.lost + case when decided.counted then 1 else 0 end as lost,
+                case when decided.counted then job.attempt else greatest(job.attempt - 1, job.life_start) end as attempt,
+                job.max_attempts, job.life_start, job.lost + case when decided.counted then 1 else 0 end as lost,
                 job.token, job.timeout_ms, job.backoff, job.tags, job.idempotency_key, job.meaning, job.traceparent,
                 job.keep_for_ms, job.cancel_requested_at, job.progress, job.attempts, decided.counted,
                 decided.state as final_state, decided.reason as final_reason, null::jsonb as final_result,
-                decided.error as final_error, null::uuid as final_session_id, decided.worker as final_worker,
-                job.started_at as final_started_at
+                decided.error as final_error, null::uuid as final_session_id,
+                case when decided.counted then decided.worker end as final_worker,
+                case when decided.counted then job.started_at end as final_started_at
     ), moved as (${insertFinished}
     ), closed as (${closeKeys}
     ), counted_ends as (${countEnded}

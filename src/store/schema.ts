@@ -71,11 +71,13 @@ export async function listMigrations(db: Database): Promise<AppliedMigration[]> 
   return [...byVersion.values()].sort((a, b) => a.version - b.version)
 }
 
-/** The SQL of the migrations above `version`, for whoever applies them by hand. */
-export const migrationsSql = (version = 0): string =>
-  MIGRATIONS.filter((migration) => migration.version > version)
+/** The SQL of the migrations that the database has not seen, for whoever applies them by hand; empty when there is none. */
+export async function pendingMigrationsSql(db: Database): Promise<string> {
+  const { version } = await findSchema(db)
+  return MIGRATIONS.filter((migration) => migration.version > version)
     .map((migration) => `begin;\n${prelude}\n${migration.sql}\n${record(migration)};\ncommit;\n`)
     .join('\n')
+}
 
 const prelude = `create schema if not exists forgeq;
 create table if not exists forgeq.migrations (version integer primary key, name text not null, applied_at timestamptz not null default clock_timestamp());`

@@ -108,15 +108,9 @@ export async function pruneSessions(db: Database, { limit }: { limit: number }):
   return rows.length
 }
 
-export interface SessionRecord {
-  id: string
-  name: string
-  host: string
-  pid: number
-  version: string
-  queues: string[]
-  types: string[]
-  concurrency: number
+/** A session as people see it. */
+export interface SessionRecord extends NewSession {
+  /** Jobs that it holds. */
   running: number
   startedAt: Instant
   lastHeartbeatAt: Instant
@@ -124,15 +118,7 @@ export interface SessionRecord {
   status: 'active' | 'draining' | 'stuck' | 'lost'
 }
 
-interface SessionRow {
-  id: string
-  name: string
-  host: string
-  pid: number
-  version: string
-  queues: string[]
-  types: string[]
-  concurrency: number
+interface SessionRow extends NewSession {
   running: number
   started_at: string
   last_heartbeat_at: string

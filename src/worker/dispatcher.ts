@@ -122,6 +122,7 @@ export class Dispatcher {
     const { leases, pollMs } = this.#options
     if (leases.syncDue || performance.now() >= this.#syncAt) await this.#sync(session)
     await this.#handBackPaused()
+    this.#handBackSurplus()
     const limit = this.#wanted()
     if (limit <= 0) return this.#wait(pollMs)
     this.#more = false
@@ -129,7 +130,8 @@ export class Dispatcher {
       session,
       limit,
       perQueue: this.#room(),
-      startable: this.#options.pool.free + this.#options.pace.soon,
+      // What lies in the buffer starts first.
+      startable: Math.max(0, this.#options.pool.free + this.#options.pace.soon - this.#buffer.size),
     })
     this.#more ||= found.more
     this.#receive(found.leases)
@@ -228,6 +230,11 @@ export class Dispatcher {
     const paused = new Set(await this.#options.leases.paused())
     if (paused.size === 0) return
     for (const lease of this.#buffer.remove(({ queue }) => paused.has(queue))) this.#giveBack(lease)
+  }
+
+  /** Leased while the handlers were fast, and now they are slow: others may have free slots for it. */
+  #handBackSurplus(): void {
+    if (this.#options.pace.stands) this.#giveBackAll()
   }
 
   async #failed(error: unknown): Promise<void> {

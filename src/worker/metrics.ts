@@ -63,8 +63,8 @@ export function createWorkerMetrics(): WorkerMetrics {
       lane.wait.observe((lease.waitedMs + performance.now() - lease.claimedAt) / 1000)
     },
     reported({ lease, outcome, ranMs }, verdict) {
-      if (!verdict.accepted) return refused.inc()
       if (ranMs === undefined) return
+      if (!verdict.accepted) return refused.inc()
       const lane = endedOf(lease.queue, lease.type)
       lane.run.observe(ranMs / 1000)
       const name = outcomeName(outcome.state, verdict.state)

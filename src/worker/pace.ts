@@ -17,6 +17,7 @@ export class Pace {
   #meanMs: number | undefined
   readonly #concurrency: number
   #meanBytes = 0
+  #stoodMs = 0
 
   constructor(concurrency: number) {
     this.#concurrency = concurrency
@@ -36,8 +37,19 @@ export class Pace {
     this.#meanMs = this.#meanMs === undefined ? ms : this.#meanMs + WEIGHT * (ms - this.#meanMs)
   }
 
+  /** All slots have been taken for so long without a start: handlers that were fast may have become slow. 0: not so. */
+  stood(ms: number): void {
+    this.#stoodMs = ms
+  }
+
+  /** Nothing has started for twice the time that is leased ahead: whatever lies in the buffer is better off elsewhere. */
+  get stands(): boolean {
+    return this.#stoodMs >= 2 * AHEAD_MS
+  }
+
   /** Jobs to hold beside those that run. */
   get buffered(): number {
+    if (this.stands) return 0
     return Math.min(MOST_BUFFERED, 2 * this.mostAtOnce, Math.floor(this.#in(AHEAD_MS)))
   }
 

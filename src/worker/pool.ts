@@ -24,6 +24,7 @@ export class Pool {
   readonly #runs = new Map<string, Run>()
   #idle: (() => void)[] = []
   #stuck = 0
+  #lastStart = 0
 
   constructor(options: PoolOptions) {
     this.#options = options
@@ -41,6 +42,11 @@ export class Pool {
   /** Slots whose handlers nobody waits for any more. */
   get stuck(): number {
     return this.#stuck
+  }
+
+  /** How long all slots have been taken without a start; 0 while one is free. */
+  get stoodMs(): number {
+    return this.free > 0 ? 0 : performance.now() - this.#lastStart
   }
 
   has(id: string): boolean {
@@ -62,6 +68,7 @@ export class Pool {
     const handler = context.handlers.handlers.get(lease.type)!
     const run = new Run(lease, { timeoutMs: lease.timeoutMs ?? handler.timeoutMs ?? DEFAULT_TIMEOUT_MS, abortGraceMs })
     this.#runs.set(lease.id, run)
+    this.#lastStart = run.startedAt
     onStart(lease)
     const { report, settled } = execute(run, context)
     void report.then((made) => {

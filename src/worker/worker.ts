@@ -148,8 +148,9 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     metrics.reported(report, verdict)
     const { lease, outcome, ranMs } = report
     const fields = { job_id: lease.id, job_type: lease.type, queue: lease.queue, token: lease.token }
-    if (!verdict.accepted) return log.warn(fields, 'outcome refused: the lease was lost')
+    // Whoever took back what never ran: nothing is lost with it.
     if (ranMs === undefined) return log.debug(fields, 'handed back')
+    if (!verdict.accepted) return log.warn(fields, 'outcome refused: the lease was lost')
     const error = 'error' in outcome ? outcome.error : undefined
     const told = { ...fields, state: verdict.state, ran_ms: Math.round(ranMs), ...(error && { error: error.message }) }
     if (verdict.state === 'dead') log.error(told, 'job dead')
@@ -160,6 +161,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const sweep = setInterval(() => {
     void keeper.current // notices a deadline that has passed
     pool.sweep()
+    pace.stood(pool.stoodMs)
     metrics.slots({
       running: pool.size - pool.stuck,
       free: pool.free,

@@ -115,7 +115,7 @@ export function fakeApp(): FakeApp {
         { version: 2, name: 'more' },
       ],
       up: async () => [2],
-      sql: () => 'create table t ();',
+      sql: async () => 'create table t ();',
     },
     startLoops: () => calls.push('startLoops'),
     startServer: async () => {

@@ -47,3 +47,9 @@ test('any attempt of any backoff gives a finite, positive pause that grows no fu
     }),
   )
 })
+
+test('a base of nothing stays a pause, however many runs have failed', () => {
+  for (const attempt of [1, 1_025, 10_000]) {
+    expect(pauseMs(attempt, { kind: 'exponential', baseMs: 0, capMs: 1_000, jitter: 0 })).toBe(1)
+  }
+})

@@ -1,8 +1,11 @@
 import { uuidv7 } from 'uuidv7'
+import { DEFAULTS } from '../../src/config.ts'
 import type { Job, NewJob } from '../../src/job/job.ts'
 import type { JobState } from '../../src/job/state.ts'
 import type { Database } from '../../src/store/database.ts'
+import { keepingOf } from '../../src/queue/create.ts'
 import { readJob } from '../../src/store/jobs.ts'
+import { type FinishedOutcome, finishKeyedJobs } from '../../src/store/outcomes.ts'
 import { rawSql } from './database.ts'
 
 /** A checked job as an enqueue asks for it. */
@@ -146,4 +149,32 @@ export async function jobOf(db: Database, id: string): Promise<Job> {
   const job = await readJob(db, id)
   if (!job) throw new Error(`there is no job ${id}`)
   return job
+}
+
+/** Leases a waiting job to a session, as a claim does. Returns the token of the lease. */
+export async function leaseJob(db: Database, id: string, session: string, leaseNo = 1): Promise<number> {
+  const [row] = await rawSql<{ token: number }>(
+    db,
+    `update forgeq.jobs
+        set state = 'running', attempt = attempt + 1, token = token + 1, session_id = $2, lease_no = $3, started_at = clock_timestamp()
+      where id = $1 and state <> 'running'
+     returning token`,
+    [id, session, leaseNo],
+  )
+  if (!row) throw new Error(`there is no waiting job ${id}`)
+  return row.token
+}
+
+/** Runs a waiting job under a session of its own to its end. */
+export async function finishJob(
+  db: Database,
+  id: string,
+  outcome: Omit<FinishedOutcome, 'id' | 'token'> = { state: 'completed' },
+): Promise<void> {
+  const sessionId = await insertSession(db)
+  const token = await leaseJob(db, id, sessionId)
+  const keeping = keepingOf(DEFAULTS)
+  const reporter = { sessionId, worker: { id: sessionId, name: 'w', host: 'h', pid: 1 } }
+  const accepted = await finishKeyedJobs(db, reporter, [{ id, token, ranMs: 1, ...outcome }], keeping)
+  if (accepted.size !== 1) throw new Error(`the end of job ${id} was not accepted`)
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -19,9 +19,14 @@ export const sources = (): string[] =>
 /** Every text file of the project: what git tracks and what it would track; without git, what lies there. */
 export function treeFiles(): string[] {
   const listed = existsSync(join(ROOT, '.git'))
-    ? execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT, encoding: 'utf8' }).split('\0')
-    : readdirSync(ROOT, { recursive: true, encoding: 'utf8' }).filter((path) => !/(^|\/)(node_modules|dist|\.forgeq|out)\//.test(path))
-  return listed.filter((path) => /(^|\/)[^/]+$/.test(path) && existsSync(join(ROOT, path)) && TEXT.test(path))
+    ? execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+        cwd: ROOT,
+        encoding: 'utf8',
+      }).split('\0')
+    : readdirSync(ROOT, { recursive: true, encoding: 'utf8' }).filter(
+        (path) => !/(^|\/)(node_modules|dist|\.forgeq|out)\//.test(path),
+      )
+  return listed.filter((path) => TEXT.test(path) && statSync(join(ROOT, path), { throwIfNoEntry: false })?.isFile())
 }
 
 const TEXT = /\.(ts|js|mjs|cjs|json|md|sql|ya?ml|sh|txt)$|(^|\/)(Dockerfile|LICENSE|run|\.[a-z]+rc|\.gitignore)$/

@@ -66,6 +66,7 @@ export async function testWorker({ listening = true, ...fields }: WorkerFields):
     version: 'test',
     heartbeatMs: 200,
     leaseMs: 3_000,
+    pollMs: 100,
     keeping: keepingOf(DEFAULTS),
     exclusiveProcess: false,
     ...fields,

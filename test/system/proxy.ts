@@ -30,6 +30,7 @@ export async function openProxy({ host, port: databasePort, database, user, pass
     const onward = connect(host.startsWith('/') ? { path: join(host, `.s.PGSQL.${databasePort}`) } : { host, port: databasePort })
     keep(onward)
     client.pipe(onward).pipe(client)
+    client.once('close', () => onward.destroy())
   })
 
   function keep(socket: Socket): void {
