@@ -13,6 +13,7 @@ const MAX_ERRORS = 1_000
 export function problemOf(error: ForgeQError): ProblemView {
   const { code, errors, hint } = error
   return {
+    ...idsOf(error), // whose names give way to the document's own: the driver's errors have a code, too
     type: problemType(code),
     title: TITLES[code],
     status: STATUS[code],
@@ -20,7 +21,6 @@ export function problemOf(error: ForgeQError): ProblemView {
     code,
     ...(errors.length > 0 && { errors: errors.slice(0, MAX_ERRORS) }),
     ...(hint !== undefined && { hint }),
-    ...idsOf(error),
   }
 }
 

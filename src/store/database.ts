@@ -103,17 +103,22 @@ interface Warned {
  */
 async function run<Row>(client: pg.ClientBase & Warned, statement: Statement, withinMs?: number): Promise<Row[]> {
   delete client.warning
-  const late = withinMs === undefined ? undefined : setTimeout(() => cutOff(client), withinMs)
   const { text, values, prepared } = statement
   try {
-    const { rows } = await client.query({ name: prepared, text, values, types } as pg.QueryConfig)
+    const asked = client.query({ name: prepared, text, values, types } as pg.QueryConfig)
+    const { rows } = await answered(client, asked, withinMs)
     if (client.warning) throw unavailable(statement.name, new Error(client.warning))
     return rows as Row[]
   } catch (error) {
     throw isTransient(error) ? unavailable(statement.name, error) : error
-  } finally {
-    clearTimeout(late)
   }
+}
+
+/** Breaks the connection when no answer has come in time: whoever waits for it is told. */
+async function answered<T>(client: pg.ClientBase, answer: Promise<T>, withinMs: number | undefined): Promise<T> {
+  if (withinMs === undefined) return answer
+  const late = setTimeout(() => cutOff(client), withinMs)
+  return answer.finally(() => clearTimeout(late))
 }
 
 function watchWarnings(client: pg.ClientBase & Warned): void {
@@ -165,19 +170,20 @@ export function createPool(options: ConnectionOptions, { size, purpose, onRefuse
       }
     },
     async transaction(work, { patient = false } = {}) {
+      const limitMs = patient ? undefined : withinMs
       const client = await checkout('begin')
       let broken = true
       try {
-        await client.query('begin')
-        const result = await work({ query: (statement) => run(client, statement, patient ? undefined : withinMs) })
+        await answered(client, client.query('begin'), limitMs)
+        const result = await work({ query: (statement) => run(client, statement, limitMs) })
         delete (client as Warned).warning
-        await client.query('commit')
+        await answered(client, client.query('commit'), limitMs)
         const warning = (client as Warned).warning
         if (warning) throw unavailable('commit', new Error(warning))
         broken = false
         return result
       } catch (error) {
-        await client.query('rollback').then(
+        await answered(client, client.query('rollback'), limitMs).then(
           () => (broken = error instanceof ForgeQError && error.code === 'unavailable'),
           () => {},
         )

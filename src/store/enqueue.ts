@@ -1,7 +1,7 @@
 import type { JobState } from '../job/state.ts'
 import type { Backoff } from '../job/backoff.ts'
 import type { Instant, NewJob } from '../job/job.ts'
-import { instantFromMicros } from './instants.ts'
+import { instantFromSeconds } from './instants.ts'
 import type { Database } from './database.ts'
 import { Fragment, fragment, sql } from './sql.ts'
 
@@ -22,9 +22,9 @@ export interface InsertedJob {
 interface InsertedRow {
   id: string
   state: JobState
-  run_at_us: string
-  created_at_us: string
-  expires_at_us: string | null
+  run_at: number | string
+  created_at: number | string
+  expires_at: number | string | null
 }
 
 const backoffJson = ({ kind, baseMs, capMs, jitter }: Backoff) => ({ kind, baseMs, capMs, jitter })
@@ -82,15 +82,15 @@ const numbered = fragment`, numbered as materialized (
       select seq, ${new Fragment(values.text.replace('from asked', 'from numbered'))}
        order by id
           on conflict (id) do nothing`
+// Seconds as a double, exact to the microsecond: printed in a tenth of the time of a numeric.
+const epoch = (column: string) => new Fragment(`date_part('epoch', ${column}) as ${column}`)
 const counted = fragment`
       returning id, queue, type, state, run_at, created_at, expires_at
     ), counted as (
       insert into forgeq.count_deltas (queue, type, event, n)
       select queue, type, 'enqueued', count(*) from fresh group by queue, type
     )
-    select id, state, (extract(epoch from run_at) * 1000000)::bigint::text as run_at_us,
-           (extract(epoch from created_at) * 1000000)::bigint::text as created_at_us,
-           (extract(epoch from expires_at) * 1000000)::bigint::text as expires_at_us
+    select id, state, ${epoch('run_at')}, ${epoch('created_at')}, ${epoch('expires_at')}
       from fresh`
 
 const inserted = (rows: InsertedRow[]): Map<string, InsertedJob> =>
@@ -100,9 +100,9 @@ const inserted = (rows: InsertedRow[]): Map<string, InsertedJob> =>
       {
         id: row.id,
         state: row.state,
-        runAt: instantFromMicros(row.run_at_us),
-        createdAt: instantFromMicros(row.created_at_us),
-        ...(row.expires_at_us === null ? {} : { expiresAt: instantFromMicros(row.expires_at_us) }),
+        runAt: instantFromSeconds(row.run_at),
+        createdAt: instantFromSeconds(row.created_at),
+        ...(row.expires_at === null ? {} : { expiresAt: instantFromSeconds(row.expires_at) }),
       },
     ]),
   )

@@ -104,11 +104,11 @@ async function finish(
         as o (id uuid, token bigint, state text, reason text, result jsonb, error jsonb, ran double precision)
     ), ${retention.from}${retentionJson(keeping)}${retention.as}, batch as materialized (
       -- An array of ids, not a join: a planner that finds the table small would read all of it.
-      select array_agg(id) as ids, jsonb_object_agg(id, token) as tokens from outcome
+      select array_agg(id) as ids, jsonb_object_agg(id || ' ' || token, null) as leases from outcome
     ), deleted as (
       delete from forgeq.jobs as job
        using batch
-       where job.id = any (batch.ids) and job.token = (batch.tokens ->> job.id::text)::bigint and job.state = 'running'
+       where job.id = any (batch.ids) and batch.leases ? (job.id || ' ' || job.token) and job.state = 'running'
          -- Not \`=\`: that would let the planner answer from jobs_by_session, a scan of its dead entries for each outcome.
          and job.session_id is not distinct from ${sessionId}::uuid
       returning job.id, job.seq, job.queue, job.type, job.priority, job.run_at, job.created_at, job.expires_at, job.payload,
@@ -124,7 +124,7 @@ async function finish(
              case when outcome.ran is not null then ${JSON.stringify(worker)}::text::jsonb end as final_worker,
              case when outcome.ran is not null then clock_timestamp() - outcome.ran * interval '1 ms' end as final_started_at
         from deleted as job
-        join outcome on outcome.id = job.id
+        join outcome on outcome.id = job.id and outcome.token = job.token
     ), moved as (${insertFinished}
     ), counted as (${countEnded}
     )${closing}
@@ -162,20 +162,20 @@ export async function requeueJobs(
     ), ${retention.from}${retentionJson(keeping)}${retention.as}, reporter as materialized (
       select ${JSON.stringify(worker)}::text::jsonb as worker
     ), batch as materialized (
-      select array_agg(id) as ids, jsonb_object_agg(id, token) as tokens from outcome
+      select array_agg(id) as ids, jsonb_object_agg(id || ' ' || token, null) as leases from outcome
     ), locked as materialized (
-      select job.id, job.cancel_requested_at is not null as cancelled
+      select job.id, job.token, job.cancel_requested_at is not null as cancelled
         from batch
        cross join forgeq.jobs as job
        -- A subquery and not \`batch.ids\`: to have the rows in order the planner would read the whole primary key.
-       where job.id = any (array(select id from outcome)) and job.token = (batch.tokens ->> job.id::text)::bigint and job.state = 'running'
+       where job.id = any (array(select id from outcome)) and batch.leases ? (job.id || ' ' || job.token) and job.state = 'running'
          and job.session_id is not distinct from ${sessionId}::uuid
        order by job.id
          for update of job
     ), held as materialized (
       select locked.id, locked.cancelled, outcome.state, outcome.delay, outcome.counted, outcome.outcome, outcome.error, outcome.ran
         from locked
-        join outcome on outcome.id = locked.id
+        join outcome on outcome.id = locked.id and outcome.token = locked.token
     ), requeued as (
       update forgeq.jobs as job
          set state = held.state, run_at = case when held.state = 'pending' then job.run_at else clock_timestamp() + held.delay * interval '1 ms' end,

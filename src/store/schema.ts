@@ -94,17 +94,20 @@ const plain = (name: string, text: string) => ({ name, text, values: [], prepare
 export async function migrate(db: DatabasePool): Promise<number[]> {
   const applied: number[] = []
   for (const migration of MIGRATIONS) {
-    await db.transaction(async (tx) => {
-      // Held until the transaction ends, so a death in the middle leaves neither a lock nor half a schema.
-      await tx.query(
-        plain('forgeq:migration_lock', `/* forgeq:migration_lock */ select pg_advisory_xact_lock(4026720125)`),
-      )
-      if ((await findSchema(tx)).version >= migration.version) return
-      await tx.query(plain('forgeq:migration_prelude', prelude))
-      await tx.query(plain('forgeq:migration', migration.sql))
-      await tx.query(plain('forgeq:record_migration', record(migration)))
-      applied.push(migration.version)
-    })
+    await db.transaction(
+      async (tx) => {
+        // Held until the transaction ends, so a death in the middle leaves neither a lock nor half a schema.
+        await tx.query(
+          plain('forgeq:migration_lock', `/* forgeq:migration_lock */ select pg_advisory_xact_lock(4026720125)`),
+        )
+        if ((await findSchema(tx)).version >= migration.version) return
+        await tx.query(plain('forgeq:migration_prelude', prelude))
+        await tx.query(plain('forgeq:migration', migration.sql))
+        await tx.query(plain('forgeq:record_migration', record(migration)))
+        applied.push(migration.version)
+      },
+      { patient: true },
+    )
   }
   return applied
 }

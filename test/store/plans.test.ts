@@ -28,7 +28,7 @@ const HOT: Record<string, (db: Database) => Promise<unknown>> = {
   insert_jobs: (db) => insertJobs(db, ids.map((id) => ({ ...newJob(), id }))),
   claim_jobs: (db) => claimJobs(db, { sessionId, limit: 100,
       lanes: [{ queue: 'default', type: 'test', priority: 0, after: null }],
-      queues: [{ queue: 'default', nextLeaseNo: 1, startable: 10 }] }),
+      nextLeaseNo: 1, startable: 10 }),
   finish_jobs: (db) => finishJobs(db, reporter, ids.map((id) => ({ id, token: 1, state: 'completed' as const, ranMs: 1 })), keeping),
   finish_keyed_jobs: (db) => finishKeyedJobs(db, reporter, ids.map((id) => ({ id, token: 1, state: 'completed' as const, ranMs: 1 })), keeping),
   requeue_jobs: (db) => requeueJobs(db, reporter, ids.map((id) => ({ id, token: 1, state: 'retrying' as const, delayMs: 1, counted: true, outcome: 'failed' as const, ranMs: 1 })), keeping),

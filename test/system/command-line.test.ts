@@ -90,6 +90,7 @@ test('server and worker live through a database that goes and comes back, and jo
   const refused = await fetch(`${url}/jobs`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"type":"back"}' })
   expect(refused.status).toBe(503)
   expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+  expect(await refused.json()).toMatchObject({ status: 503, code: 'unavailable' })
   expect((await fetch(`${url}/healthz`)).status).toBe(200)
   await staying[1]!.printed('session lost')
   await proxy.mend()
