@@ -5,10 +5,11 @@ import { DURATION_HELP, parseDuration } from './job/duration.ts'
 import { canonicalId, isUuidV7 } from './job/id.ts'
 import { toPayloadJson } from './job/payload.ts'
 import type { Job, NewJob } from './job/job.ts'
+import { type EnqueuedJob, type JobView, viewOf, viewOfEnqueued } from './job-view.ts'
 import { createLibraryWorker, type LibraryWorker, type WorkerSettings } from './library-worker.ts'
 import { openDatabase, type OpenedDatabase } from './open-database.ts'
 import { createJobQueue, type WiredQueue } from './queue/create.ts'
-import type { CallerTransaction, Enqueued, JobFilter, JobPage, JobQueue } from './queue/job-queue.ts'
+import type { CallerTransaction, JobFilter, JobPage, JobQueue } from './queue/job-queue.ts'
 import { migrate } from './store/schema.ts'
 import { enqueueFromFields } from './wire/enqueue-body.ts'
 import { type BackoffOptions, definitionOf, type JobDefinition } from './worker/definition.ts'
@@ -41,14 +42,6 @@ export interface EnqueueJobOptions {
   keepFor?: string
   traceparent?: string
 }
-
-/** A job as the library shows it: payload and result as values. */
-export interface JobView<Payload = unknown, Result = unknown> extends Omit<Job, 'payloadJson' | 'resultJson'> {
-  payload: Payload
-  result?: Result
-}
-
-export type EnqueuedJob<Payload = unknown, Result = unknown> = JobView<Payload, Result> & { created: boolean }
 
 /** What a finished job came to. */
 export interface JobOutcome<Result = unknown> {
@@ -302,20 +295,6 @@ async function validated(definition: JobDefinition, payload: unknown): Promise<u
       message,
     })),
   )
-}
-
-function viewOf({ payloadJson, resultJson, ...job }: Job): JobView {
-  return {
-    ...job,
-    payload: JSON.parse(payloadJson) as unknown,
-    ...(resultJson === undefined ? {} : { result: JSON.parse(resultJson) as unknown }),
-  }
-}
-
-function viewOfEnqueued({ created, job, removed }: Enqueued): EnqueuedJob {
-  if (job) return { ...viewOf(job), created }
-  // Its key lives on, it is gone by retention: what is known of it is its id and how it ended.
-  return { ...removed, created: false, removed: true } as unknown as EnqueuedJob
 }
 
 function checkedId(id: string): string {

@@ -1,12 +1,5 @@
 export { ForgeQError, type ErrorCode, type Problem } from './errors.ts'
-export {
-  type EnqueuedJob,
-  type EnqueueJobOptions,
-  ForgeQ,
-  type ForgeQOptions,
-  type JobOutcome,
-  type JobView,
-} from './forgeq.ts'
+export { type EnqueueJobOptions, ForgeQ, type ForgeQOptions, type JobOutcome } from './forgeq.ts'
 export {
   nonRetryable,
   NonRetryableError,

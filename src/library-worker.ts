@@ -114,7 +114,8 @@ export function createLibraryWorker({ settings, config: base, open }: LibraryWor
       return this
     },
     async start() {
-      if (stopped) throw new ForgeQError('invalid_request', 'worker.start: this worker has been stopped; make a new one')
+      if (stopped)
+        throw new ForgeQError('invalid_request', 'worker.start: this worker has been stopped; make a new one')
       started ??= start().catch((error: unknown) => {
         started = undefined
         throw error

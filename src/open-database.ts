@@ -174,13 +174,14 @@ async function untilAnswered({
 }): Promise<void> {
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
     try {
-      const { version, major, fsync } = await findServer(pool)
+      const { version, major, fsync, settings } = await findServer(pool)
       if (major < OLDEST_POSTGRES) {
         throw new ForgeQError(
           'schema_mismatch',
           `PostgreSQL ${version} is too old; ForgeQ needs ${OLDEST_POSTGRES} or newer`,
         )
       }
+      if (!settings) throw settingsDropped()
       if (!fsync) log.warn('this PostgreSQL runs with fsync=off: no promise of durability can be kept')
       return
     } catch (error) {
@@ -194,6 +195,12 @@ async function untilAnswered({
     }
   }
 }
+
+/** Without them a commit may not be on the disk when it is acknowledged, and times may be read wrongly. */
+const settingsDropped = () =>
+  new ForgeQError('invalid_config', 'the settings of our connections (synchronous_commit, TimeZone) are not in force', {
+    hint: 'a pooler drops them: connect to PostgreSQL directly, or `alter role … set synchronous_commit = on` and `set timezone = UTC`',
+  })
 
 /** Names what was tried. */
 function described(error: unknown, description: string): unknown {

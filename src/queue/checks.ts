@@ -55,7 +55,8 @@ export const checkQueueName = (name: string): void =>
   refuse(isQueueName(name) ? [] : [{ path: 'name', message: QUEUE_HELP }])
 
 /** @throws {ForgeQError} `invalid_request` */
-export const checkPause = (options: object): void => refuse(problemsOf(options, { reason: text, by: text, until: instant }))
+export const checkPause = (options: object): void =>
+  refuse(problemsOf(options, { reason: text, by: text, until: instant }))
 
 function problemsOf(given: object, checks: Record<string, Check>): Problem[] {
   return Object.entries(given).flatMap(([path, value]) => {

@@ -3,7 +3,8 @@ import { ForgeQError, isForgeQError } from '../errors.ts'
 import type { NewJob } from '../job/job.ts'
 import { callerDatabase, type Database, type DatabasePool } from '../store/database.ts'
 import { insertJobs, limitLockWait, type StorableJob } from '../store/enqueue.ts'
-import { createdJob, type GuardedJob, insertGuarded, type PathOf, type Stored } from './guarded-inserts.ts'
+import { createdJob } from './created-job.ts'
+import { type GuardedJob, insertGuarded, type PathOf, type Stored } from './guarded-inserts.ts'
 import type { CallerTransaction, Enqueued, EnqueueOptions } from './job-queue.ts'
 import { meaningOf } from './meaning.ts'
 import type { Notifier } from './notifier.ts'
@@ -92,19 +93,20 @@ export function createEnqueuer(db: DatabasePool, notifier: Notifier): Enqueuer {
     pathOf: PathOf,
   ): Promise<Enqueued[]> {
     const prepared = jobs.map((job) => (isGuarded(job) ? guarded(job) : { ...job, id: uuidv7(), given: false }))
-    const stored = tx !== undefined
-      ? await insertGuarded(callersTransaction(tx), prepared, pathOf)
-      : await db.transaction(async (own) => {
-          await limitLockWait(own, KEY_WAIT_MS)
-          return insertGuarded(own, prepared, pathOf)
-        })
+    const stored =
+      tx !== undefined
+        ? await insertGuarded(callersTransaction(tx), prepared, pathOf)
+        : await db.transaction(async (own) => {
+            await limitLockWait(own, KEY_WAIT_MS)
+            return insertGuarded(own, prepared, pathOf)
+          })
     return stored.map((one, index) => enqueued(prepared[index]!, one))
   }
 
   async function insertAllPlain(jobs: readonly NewJob[], tx: CallerTransaction | undefined): Promise<Enqueued[]> {
     const prepared: StorableJob[] = jobs.map((job) => ({ ...job, id: uuidv7() }))
     const inserted = await insertAll(prepared, tx)
-    return prepared.map((job) => ({ created: true, job: createdJob({ ...job, given: false }, inserted.get(job.id)!) }))
+    return prepared.map((job) => ({ created: true, job: createdJob(job, inserted.get(job.id)!) }))
   }
 
   /** One statement, or several in a transaction where Postgres would not take so much in one. */
@@ -139,7 +141,7 @@ export function createEnqueuer(db: DatabasePool, notifier: Notifier): Enqueuer {
   async function insertShared(job: NewJob): Promise<Enqueued> {
     const storable = { ...job, id: uuidv7() }
     try {
-      return { created: true, job: createdJob({ ...storable, given: false }, await shared.insert(storable)) }
+      return { created: true, job: createdJob(storable, await shared.insert(storable)) }
     } catch (error) {
       // Unknown: with this id the caller can ask for the same job again.
       if (isForgeQError(error, 'unavailable')) error.details['id'] = storable.id

@@ -1,4 +1,5 @@
 import { ForgeQError } from '../errors.ts'
+import { createdJob } from './created-job.ts'
 import { canonicalJson } from '../job/json-canonical.ts'
 import type { Job } from '../job/job.ts'
 import type { FinalState } from '../job/state.ts'
@@ -56,14 +57,6 @@ export async function insertGuarded(tx: Database, jobs: readonly GuardedJob[], p
     }
     throw error
   }
-}
-
-/** A job as it was just stored. */
-export function createdJob(
-  { given: _given, delayMs: _delay, expiresInMs: _expiresIn, meaning: _meaning, ...asked }: GuardedJob,
-  inserted: InsertedJob,
-): Job {
-  return { ...asked, ...inserted, attempt: 0, lost: 0 }
 }
 
 /** For each job the first in this call with its key or id: one statement cannot store a thing twice. */

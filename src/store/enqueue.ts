@@ -29,27 +29,24 @@ interface InsertedRow {
 
 const backoffJson = ({ kind, baseMs, capMs, jitter }: Backoff) => ({ kind, baseMs, capMs, jitter })
 
-/** One element of the statement's JSON array; the payload goes in as the text that it is, so that no digit is lost. */
+/**
+ * One element of the statement's JSON array; the payload goes in as the text that it is, so that no digit is lost.
+ * Put together by hand: most jobs say little, and this runs once for each.
+ */
 function jobJson(job: StorableJob): string {
-  const head = JSON.stringify({
-    id: job.id,
-    q: job.queue,
-    t: job.type,
-    p: job.priority,
-    m: job.maxAttempts,
-    at: job.runAt,
-    d: job.delayMs,
-    ea: job.expiresAt,
-    ei: job.expiresInMs,
-    to: job.timeoutMs,
-    b: job.backoff && backoffJson(job.backoff),
-    tags: job.tags.length > 0 ? job.tags : undefined,
-    k: job.idempotencyKey,
-    mean: job.meaning,
-    tp: job.traceparent,
-    kf: job.keepForMs,
-  })
-  return `${head.slice(0, -1)},"payload":${job.payloadJson}}`
+  let json = `{"id":"${job.id}","q":${JSON.stringify(job.queue)},"t":${JSON.stringify(job.type)},"p":${job.priority},"m":${job.maxAttempts}`
+  if (job.runAt !== undefined) json += `,"at":"${job.runAt}"`
+  if (job.delayMs !== undefined) json += `,"d":${job.delayMs}`
+  if (job.expiresAt !== undefined) json += `,"ea":"${job.expiresAt}"`
+  if (job.expiresInMs !== undefined) json += `,"ei":${job.expiresInMs}`
+  if (job.timeoutMs !== undefined) json += `,"to":${job.timeoutMs}`
+  if (job.backoff !== undefined) json += `,"b":${JSON.stringify(backoffJson(job.backoff))}`
+  if (job.tags.length > 0) json += `,"tags":${JSON.stringify(job.tags)}`
+  if (job.idempotencyKey !== undefined) json += `,"k":${JSON.stringify(job.idempotencyKey)}`
+  if (job.meaning !== undefined) json += `,"mean":"${job.meaning}"`
+  if (job.traceparent !== undefined) json += `,"tp":${JSON.stringify(job.traceparent)}`
+  if (job.keepForMs !== undefined) json += `,"kf":${job.keepForMs}`
+  return `${json},"payload":${job.payloadJson}}`
 }
 
 const batchJson = (jobs: readonly StorableJob[]) => `[${jobs.map(jobJson).join(',')}]`

@@ -41,6 +41,7 @@ const definition = (name: string, text: string) => ({ name, text: `/* ${name} */
 /**
  * Makes the partition of `from` up to, but without, `to`: first as a table of its own, then attached, which takes no
  * exclusive lock on the parent (`create … partition of` would wait for every open reader, and each finish for it).
+ * Rows of those days that lie in the default partition move into it; with them there it could not be attached.
  */
 export async function addPartition(db: Database, { name, from, to }: Partition): Promise<void> {
   const table = `forgeq.${quoted(name)}`
@@ -49,6 +50,15 @@ export async function addPartition(db: Database, { name, from, to }: Partition):
     definition(
       'forgeq:create_partition',
       `create table ${table} (like forgeq.finished_jobs including defaults including constraints)`,
+    ),
+  )
+  await db.query(
+    definition(
+      'forgeq:fill_partition',
+      `with moved as (
+         delete from forgeq.finished_jobs_default where delete_after >= ${day(from)} and delete_after < ${day(to)} returning *
+       )
+       insert into ${table} select * from moved`,
     ),
   )
   // A valid check spares attaching a scan of the new table; the default partition is small and scanned.

@@ -33,12 +33,25 @@ export async function findSchema(db: Database): Promise<FoundSchema> {
   return { version: row?.version ?? 0, empty: false }
 }
 
-/** The server's version as people write it, and whether it flushes what it commits. */
-export async function findServer(db: Database): Promise<{ version: string; major: number; fsync: boolean }> {
-  const [row] = await db.query<{ version: string; number: number; fsync: string }>(sql`
+export interface FoundServer {
+  /** As people write it. */
+  version: string
+  major: number
+  /** What it commits is flushed. */
+  fsync: boolean
+  /** The settings that our connections ask for are in force; a pooler may drop them on the way. */
+  settings: boolean
+}
+
+/** What server this is, and whether it keeps what our connections rest on. */
+export async function findServer(db: Database): Promise<FoundServer> {
+  const [row] = await db.query<{ version: string; number: number; fsync: string; settings: boolean }>(sql`
     /* forgeq:find_server */
-    select current_setting('server_version') as version, current_setting('server_version_num')::int as number, current_setting('fsync') as fsync`)
-  return { version: row!.version, major: Math.floor(row!.number / 10_000), fsync: row!.fsync === 'on' }
+    select current_setting('server_version') as version, current_setting('server_version_num')::int as number,
+           current_setting('fsync') as fsync,
+           current_setting('synchronous_commit') = 'on' and current_setting('TimeZone') = 'UTC' as settings`)
+  const { version, number, fsync, settings } = row!
+  return { version, major: Math.floor(number / 10_000), fsync: fsync === 'on', settings }
 }
 
 /** Throws when this release cannot serve the schema: it serves its own version and the next. */

@@ -1,10 +1,11 @@
 import { uuidv7 } from 'uuidv7'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DEFAULTS } from '../../src/config.ts'
 import { keepingOf } from '../../src/queue/create.ts'
 import { connect, type Connection, type Database } from '../../src/store/database.ts'
-import { promoteDueJobs, expireJobs } from '../../src/store/due.ts'
-import { insertJobs } from '../../src/store/enqueue.ts'
+import { expireJobs, promoteDueJobs } from '../../src/store/due.ts'
+import { insertGivenJobs, insertJobs } from '../../src/store/enqueue.ts'
+import { pruneKeys, takeKeys } from '../../src/store/keys.ts'
 import { claimJobs, findLanes, noteStarts } from '../../src/store/leases.ts'
 import { acceptedBefore, finishJobs, finishKeyedJobs, requeueJobs } from '../../src/store/outcomes.ts'
 import { writeProgress } from '../../src/store/progress.ts'
@@ -12,82 +13,202 @@ import { lockLostJobs, recoverJobs, syncLeases } from '../../src/store/recovery.
 import { searchJobs } from '../../src/store/search.ts'
 import { heartbeat } from '../../src/store/sessions.ts'
 import { rawSql, testDatabase } from '../support/database.ts'
-import { newJob } from '../support/factory.ts'
-import { explainPrepared, prepare, readsOf, statementOf, type PlanNode } from '../support/plans.ts'
+import { insertSession, newJob } from '../support/factory.ts'
+import { explainPrepared, nodesOf, type PlanNode, prepare, readsOf, statementOf } from '../support/plans.ts'
 
 const db = testDatabase()
 const keeping = keepingOf(DEFAULTS)
 const sessionId = uuidv7()
 const reporter = { sessionId, worker: { id: sessionId, name: 'w' } }
 const ids = Array.from({ length: 100 }, () => uuidv7())
-const nothing = {
+const completed = ids.map((id) => ({ id, token: 1, state: 'completed' as const, ranMs: 1 }))
+const lane = (type = 'test') => ({ queue: 'default', type, priority: 0, after: null })
+const everything = {
   states: null, queue: null, type: null, tag: null, key: null, worker: null, error: null,
   createdAfter: null, createdBefore: null, finishedAfter: null, payload: [], q: null,
 }
-const HOT: Record<string, (db: Database) => Promise<unknown>> = {
-  insert_jobs: (db) => insertJobs(db, ids.map((id) => ({ ...newJob(), id }))),
-  claim_jobs: (db) => claimJobs(db, { sessionId, limit: 100,
-      lanes: [{ queue: 'default', type: 'test', priority: 0, after: null }],
-      nextLeaseNo: 1, startable: 10 }),
-  finish_jobs: (db) => finishJobs(db, reporter, ids.map((id) => ({ id, token: 1, state: 'completed' as const, ranMs: 1 })), keeping),
-  finish_keyed_jobs: (db) => finishKeyedJobs(db, reporter, ids.map((id) => ({ id, token: 1, state: 'completed' as const, ranMs: 1 })), keeping),
-  requeue_jobs: (db) => requeueJobs(db, reporter, ids.map((id) => ({ id, token: 1, state: 'retrying' as const, delayMs: 1, counted: true, outcome: 'failed' as const, ranMs: 1 })), keeping),
-  accepted_before: (db) => acceptedBefore(db, sessionId, ids.map((id) => ({ id, token: 1 }))),
-  write_progress: (db) => writeProgress(db, sessionId, ids.map((id) => ({ id, token: 1, value: 0.5 }))),
-  note_starts: (db) => noteStarts(db, { sessionId, queue: 'default', upto: 3 }),
-  heartbeat: (db) => heartbeat(db, { sessionId, leaseMs: 15_000, status: 'active' }),
-  promote_due_jobs: (db) => promoteDueJobs(db, { limit: 1000 }),
-  expire_jobs: (db) => expireJobs(db, { limit: 1000, keeping }),
-  find_lanes: (db) => findLanes(db, { queues: null, types: ['test'] }),
-  sync_leases: (db) => syncLeases(db, { sessionId, upto: 1, known: ids, maxGivenBack: 3 }),
-  lock_lost_jobs: (db) => lockLostJobs(db, { limit: 500 }),
-  recover_jobs: (db) => recoverJobs(db, ids.map((id) => ({ id, token: 1, sessionId, state: 'pending' as const, delayMs: 0, counted: true })), keeping),
-  search_jobs: (db) => searchJobs(db, nothing, { before: null, look: 100, limit: 100 }),
-}
-const JOINS = ['', 'enable_nestloop', 'enable_hashjoin', 'enable_mergejoin']
-const MODES = ['force_generic_plan', 'force_custom_plan']
 
-let seen: string[] = []
-async function look(label: string) {
-  for (const mode of MODES) for (const join of JOINS) {
-    const c = await connect(db.connection, 'plans')
-    await rawSql(c, `set plan_cache_mode = ${mode}`)
-    if (join) await rawSql(c, `set ${join} = off`)
-    for (const [name, call] of Object.entries(HOT)) {
-      const st = await statementOf(call).catch((e) => { throw e })
-      await prepare(c, name, st)
-      const plan = await explainPrepared(c, name, st.values).catch((e) => { console.log(name, st.values); throw e })
-      const bad = readsOf(plan, /^(jobs|finished_jobs.*)$/).filter((n: any) => n['Relation Name']==='jobs' && !n['Index Cond'] && n['Node Type']!=='Bitmap Heap Scan')
-      const desc = [...new Set(bad.map((n) => `${n['Node Type']} ${n['Relation Name']!.slice(0, 16)} ${n['Index Name'] ?? ''}`))]
-      if (bad.length) seen.push(`${label} ${mode} ${join}: ${name}: ${desc.join(', ')}`)
-    }
-    await c.close()
+type Call = (db: Database) => Promise<unknown>
+const HOT: Record<string, Call> = {
+  insert_jobs: (on) => insertJobs(on, ids.map((id) => ({ ...newJob(), id }))),
+  insert_given_jobs: (on) => insertGivenJobs(on, ids.map((id) => ({ ...newJob(), id }))),
+  take_keys: (on) => takeKeys(on, [{ key: 'k', jobId: ids[0]!, meaning: 'm' }]),
+  claim_jobs: (on) => claimJobs(on, { sessionId, limit: 100, lanes: [lane()], nextLeaseNo: 1, startable: 10 }),
+  claim_jobs_of_many_lanes: (on) =>
+    claimJobs(on, { sessionId, limit: 100, lanes: [lane(), lane('other')], nextLeaseNo: 1, startable: 10 }),
+  finish_jobs: (on) => finishJobs(on, reporter, completed, keeping),
+  finish_keyed_jobs: (on) => finishKeyedJobs(on, reporter, completed, keeping),
+  requeue_jobs: (on) =>
+    requeueJobs(on, reporter, ids.map((id) => ({ id, token: 1, state: 'retrying', delayMs: 1, counted: true, outcome: 'failed', ranMs: 1 })), keeping),
+  accepted_before: (on) => acceptedBefore(on, sessionId, completed),
+  write_progress: (on) => writeProgress(on, sessionId, ids.map((id) => ({ id, token: 1, value: 0.5 }))),
+  note_starts: (on) => noteStarts(on, { sessionId, queue: 'default', upto: 3 }),
+  heartbeat: (on) => heartbeat(on, { sessionId, leaseMs: 15_000, status: 'active' }),
+  promote_due_jobs: (on) => promoteDueJobs(on, { limit: 1000 }),
+  expire_jobs: (on) => expireJobs(on, { limit: 1000, keeping }),
+  find_lanes: (on) => findLanes(on, { queues: null, types: ['test'] }),
+  sync_leases: (on) => syncLeases(on, { sessionId, upto: 1, known: ids, maxGivenBack: 3 }),
+  lock_lost_jobs: (on) => lockLostJobs(on, { limit: 500 }),
+  recover_jobs: (on) =>
+    recoverJobs(on, ids.map((id) => ({ id, token: 1, sessionId, state: 'pending', delayMs: 0, counted: true })), keeping),
+  search_jobs: (on) => searchJobs(on, everything, { before: null, look: 100, limit: 100 }),
+  prune_keys: (on) => pruneKeys(on, { limit: 1000 }),
+}
+
+/** Reads without a bound that are meant: the first leap over the lanes, and all that runs. */
+const UNBOUNDED: Record<string, string> = { find_lanes: 'jobs_pending', lock_lost_jobs: 'jobs_by_session' }
+/** These know their jobs by id or by lane: the index of all leases is full of the dead entries of those before. */
+const NEVER_BY_SESSION = /^(claim|finish|requeue|accepted|write|recover|insert|promote|expire)/
+
+const JOBS = /^jobs$/
+const HISTORY = /^finished_jobs/
+
+/** What is wrong with a plan, one line each. */
+function faultsOf(name: string, plan: PlanNode): string[] {
+  const faults: string[] = []
+  for (const node of [...readsOf(plan, JOBS), ...readsOf(plan, HISTORY), ...readsOf(plan, /^idempotency_keys$/)]) {
+    const index = node['Index Name'] ?? ''
+    const what = `${name}: ${node['Node Type']} of ${node['Relation Name']} ${index}`
+    if (node['Node Type'] === 'Seq Scan') faults.push(what)
+    else if (/Index/.test(node['Node Type']) && !node['Index Cond'] && UNBOUNDED[name] !== index) faults.push(`${what}, unbounded`)
+    if (index === 'jobs_by_session' && NEVER_BY_SESSION.test(name)) faults.push(what)
+  }
+  return faults
+}
+
+const JOINS = ['', 'enable_nestloop', 'enable_hashjoin', 'enable_mergejoin']
+const SETTINGS = ['force_generic_plan', 'force_custom_plan'].flatMap((mode) => JOINS.map((join) => [mode, join] as const))
+
+async function withSettings<T>([mode, join]: readonly [string, string], work: (connection: Connection) => Promise<T>): Promise<T> {
+  const connection = await connect(db.connection, 'plans')
+  try {
+    await rawSql(connection, `set plan_cache_mode = ${mode}`)
+    if (join) await rawSql(connection, `set ${join} = off`)
+    return await work(connection)
+  } finally {
+    await connection.close()
   }
 }
-const fill = (n: number) => db.sql(`insert into forgeq.jobs (id, queue, type, state, run_at, created_at, payload, max_attempts)
-   select gen_random_uuid(), 'default', 'test', 'pending', clock_timestamp(), clock_timestamp(), '{}', 25 from generate_series(1, ${n})`)
-test('probe', async () => {
-  await db.sql('alter table forgeq.jobs set (autovacuum_enabled = false)')
-  await fill(50000)
-  await look('never analysed')
-  await db.sql('truncate forgeq.jobs'); await db.sql('analyze forgeq.jobs'); 
-  // plans kept from the empty table
-  const kept = await connect(db.connection, 'plans')
-  await rawSql(kept, `set plan_cache_mode = force_generic_plan`)
-  const sts: any = {}
-  for (const [name, call] of Object.entries(HOT)) { const st = await statementOf(call); sts[name] = st; await prepare(kept, name, st); await explainPrepared(kept, name, st.values) }
-  await fill(50000)
-  for (const name of Object.keys(HOT)) {
-      const plan = await explainPrepared(kept, name, sts[name].values)
-      const bad = readsOf(plan, /^(jobs|finished_jobs.*)$/).filter((n: any) => n['Relation Name']==='jobs' && !n['Index Cond'] && n['Node Type']!=='Bitmap Heap Scan')
-      const desc = [...new Set(bad.map((n) => `${n['Node Type']} ${n['Relation Name']!.slice(0, 16)} ${n['Index Name'] ?? ''}`))]
-      if (bad.length) seen.push(`KEPT: ${name}: ${desc.join(', ')}`)
+
+const statements = () => Promise.all(Object.entries(HOT).map(async ([name, call]) => [name, await statementOf(call)] as const))
+
+async function faultsUnder(settings: readonly [string, string]): Promise<string[]> {
+  return withSettings(settings, async (connection) => {
+    const faults: string[] = []
+    for (const [name, statement] of await statements()) {
+      await prepare(connection, name, statement)
+      faults.push(...faultsOf(name, await explainPrepared(connection, name, statement.values)))
+    }
+    return faults
+  })
+}
+
+const fill = (n: number, type = 'test') =>
+  db.sql(
+    `insert into forgeq.jobs (id, queue, type, state, run_at, created_at, payload, max_attempts)
+     select gen_random_uuid(), 'default', $1, 'pending', clock_timestamp(), clock_timestamp(), '{}', 25 from generate_series(1, $2::int)`,
+    type,
+    n,
+  )
+const fillHistory = () =>
+  db.sql(
+    `insert into forgeq.finished_jobs (id, seq, queue, type, state, priority, run_at, created_at, finished_at, payload, attempt, max_attempts,
+            life_start, lost, token, tags, delete_after)
+     select gen_random_uuid(), n, 'default', 'test', 'completed', 0, now(), now(), now(), '{}', 1, 25, 0, 0, 1, '{}', (now() at time zone 'utc')::date + 7
+       from generate_series(1, 5000) as n`,
+  )
+
+describe.each<[string, () => Promise<unknown>]>([
+  ['never analysed', () => Promise.resolve()],
+  ['analysed when they were empty', async () => {
+    await db.sql('truncate forgeq.jobs, forgeq.finished_jobs')
+    await db.sql('analyze forgeq.jobs, forgeq.finished_jobs')
+    await fill(20_000)
+    await fillHistory()
+  }],
+  ['analysed when they were full', () => db.sql('analyze forgeq.jobs, forgeq.finished_jobs')],
+  ['analysed when they were full, and emptied since', async () => {
+    await db.sql('delete from forgeq.jobs where id <> all (select id from forgeq.jobs limit 100)')
+    await db.sql('delete from forgeq.finished_jobs')
+  }],
+])('tables %s', (_what, age) => {
+  beforeAll(async () => {
+    for (const table of ['jobs', 'finished_jobs_default', 'idempotency_keys']) await db.sql(`alter table forgeq.${table} set (autovacuum_enabled = false)`)
+    if ((await db.sql('select from forgeq.jobs limit 1')).length === 0) {
+      await fill(20_000)
+      await fillHistory()
+    }
+    await age()
+  })
+
+  test.each(SETTINGS)('are never read whole, with %s and %s off', async (mode, join) => {
+    expect(await faultsUnder([mode, join])).toEqual([])
+  })
+})
+
+test.each(JOINS)('plans made while the tables were empty are good when they are full, with %s off', async (join) => {
+  await db.sql('truncate forgeq.jobs, forgeq.finished_jobs')
+  await db.sql('analyze forgeq.jobs, forgeq.finished_jobs')
+  const faults = await withSettings(['force_generic_plan', join], async (connection) => {
+    const all = await statements()
+    for (const [name, statement] of all) {
+      await prepare(connection, name, statement)
+      await explainPrepared(connection, name, statement.values) // the plan that is kept from now on
+    }
+    await fill(20_000)
+    await fillHistory()
+    const found: string[] = []
+    for (const [name, { values }] of all) found.push(...faultsOf(name, await explainPrepared(connection, name, values)))
+    return found
+  })
+  expect(faults).toEqual([])
+})
+
+describe('beside 200,000 jobs of a type that nobody serves', () => {
+  let live = ''
+  beforeAll(async () => {
+    await db.sql('truncate forgeq.jobs')
+    await fill(200_000, 'nobodys')
+    await fill(100, 'test')
+    await fill(100, 'other')
+    live = await insertSession(db.pool)
+  })
+  afterAll(() => db.sql('truncate forgeq.jobs'))
+
+  const rowsRead = (plan: PlanNode) =>
+    nodesOf(plan)
+      .filter((node) => JOBS.test(node['Relation Name'] ?? ''))
+      .reduce(
+        (sum, node) => sum + ((node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0)) * (node['Actual Loops'] ?? 1),
+        0,
+      )
+
+  async function analyse(call: Call, settings: readonly [string, string]): Promise<number> {
+    return withSettings(settings, async (connection) => {
+      const statement = await statementOf(call)
+      await prepare(connection, 'one', statement)
+      return rowsRead(await explainPrepared(connection, 'one', statement.values, { analyze: true }))
+    })
   }
-  await kept.close()
-  await look('analysed empty')
-  await db.sql('analyze forgeq.jobs'); 
-  await look('analysed full')
-  await db.sql('delete from forgeq.jobs where ctid in (select ctid from forgeq.jobs limit 49900)')
-  await look('emptied')
-  console.log(seen.join('\n'))
-}, 120000)
+
+  test.each(SETTINGS)('a claim reads at most 20 rows for each that it leases, with %s and %s off', async (mode, join) => {
+    const lanes = [lane('test'), lane('other')]
+    for (const limit of [1, 10]) {
+      const before = await db.sql(`select from forgeq.jobs where state = 'running'`)
+      const read = await analyse((on) => claimJobs(on, { sessionId: live, lanes, limit, nextLeaseNo: 1, startable: 1 }), [mode, join])
+      const leased = (await db.sql(`select from forgeq.jobs where state = 'running'`)).length - before.length
+      expect(leased).toBe(limit)
+      expect(read).toBeLessThanOrEqual(20 * limit)
+    }
+  })
+
+  test('lanes are found by a few leaps', async () => {
+    expect(await analyse(HOT['find_lanes']!, ['force_custom_plan', ''])).toBeLessThanOrEqual(20)
+  })
+
+  test('a scheduler finds nothing due without reading what waits for later', async () => {
+    await db.sql(`update forgeq.jobs set state = 'scheduled', run_at = run_at + interval '1 day', expires_at = now() + interval '2 days' where id in (select id from forgeq.jobs where type = 'nobodys' limit 20000)`)
+    for (const name of ['promote_due_jobs', 'expire_jobs'])
+      for (const mode of ['force_generic_plan', 'force_custom_plan']) expect(await analyse(HOT[name]!, [mode, ''])).toBeLessThanOrEqual(20)
+  })
+})

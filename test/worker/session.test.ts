@@ -154,7 +154,7 @@ describe('a worker that has lost its session', () => {
 
   test('aborts its handlers when the network swallows everything, and works again although no connection was ever closed', async () => {
     proxy = await openProxy(db.connection)
-    const connection = { ...proxy.connection, answerWithinMs: 1_000 }
+    const connection = { ...proxy.connection, answerWithinMs: 1_000, connectionTimeoutMillis: 1_000 }
     pool = createPool(connection, { size: 4, purpose: 'test' })
     let reason: unknown
     const away = await worker({
