@@ -84,7 +84,7 @@ export async function pruneKeys(db: Database, { limit }: { limit: number }): Pro
     )
     delete from forgeq.idempotency_keys as held
      using over
-     where held.key = over.key and held.expires_at <= clock_timestamp()
+     where held.key = over.key and held.key = any (array(select key from over)) and held.expires_at <= clock_timestamp()
     returning 1`)
   return rows.length
 }

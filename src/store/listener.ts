@@ -9,6 +9,7 @@ export interface Listener {
 }
 
 const RECONNECT_MS = 1_000
+const CLOSE_MS = 300
 
 /**
  * Keeps one connection listening for hints, for everything in this process. Where LISTEN is not to be had, or while the
@@ -48,7 +49,8 @@ export function createListener(db: DatabasePool): Listener {
     async close() {
       stopping.abort()
       await connection?.close().catch(() => {})
-      await running
+      // A connection that is just being made and is not answered ends by itself.
+      await Promise.race([running, sleep(CLOSE_MS)])
     },
   }
 }

@@ -7,7 +7,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/quickstart/', import.meta.url))
-const NON_RETRYABLE = Symbol.for('forgeq.non_retryable')
+const MARK = Symbol.for('forgeq.handler_signal')
+const NON_RETRYABLE = { [MARK]: { kind: 'non_retryable' } }
 // Its dependencies are its own; `npm ci --prefix examples/quickstart` installs them.
 const installed = existsSync(join(EXAMPLE, 'node_modules', 'nodemailer'))
 
@@ -101,7 +102,7 @@ describe.skipIf(!installed)('resize_image', () => {
     async (picture) => {
       const { default: resize } = await load('handlers/resize_image.ts')
       const job = { signal: new AbortController().signal, log: { info: () => {} } }
-      await expect((resize as Handler)({ picture }, job)).rejects.toMatchObject({ [NON_RETRYABLE]: true })
+      await expect((resize as Handler)({ picture }, job)).rejects.toMatchObject(NON_RETRYABLE)
     },
   )
 })
@@ -147,7 +148,7 @@ describe.skipIf(!installed)('send_email', () => {
   })
 
   test('is turned away for now as often as the address says, then heard', async () => {
-    const refused = { message: expect.stringContaining('451 4.7.1') as string, [NON_RETRYABLE]: undefined }
+    const refused = { message: expect.stringContaining('451 4.7.1') as string, [MARK]: undefined }
     await expect(send({ email: 'transient-2.it@example.com' })).rejects.toMatchObject(refused)
     await expect(send({ email: 'transient-2.it@example.com' })).rejects.toMatchObject(refused)
     await expect(send({ email: 'transient-2.it@example.com' })).resolves.toBeDefined()
@@ -156,7 +157,7 @@ describe.skipIf(!installed)('send_email', () => {
   test.each([{ email: 'unknown.it@example.com' }, { email: 'a@example.com, b@example.com' }, { email: 5 }, {}, null])(
     'gives up on %j for good',
     async (payload) => {
-      await expect(send(payload)).rejects.toMatchObject({ [NON_RETRYABLE]: true })
+      await expect(send(payload)).rejects.toMatchObject(NON_RETRYABLE)
       expect(server.received.size).toBe(0)
     },
   )

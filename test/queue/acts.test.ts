@@ -38,11 +38,23 @@ async function jobIn(state: JobState): Promise<string> {
 
 type Act = 'cancel' | 'retry' | 'run' | 'delete'
 const BECOMES: Record<Act, Partial<Record<JobState, JobState | 'gone'>>> = {
-  cancel: { scheduled: 'cancelled', pending: 'cancelled', running: 'running', retrying: 'cancelled', blocked: 'cancelled' },
+  cancel: {
+    scheduled: 'cancelled',
+    pending: 'cancelled',
+    running: 'running',
+    retrying: 'cancelled',
+    blocked: 'cancelled',
+  },
   retry: { retrying: 'pending', completed: 'pending', dead: 'pending', cancelled: 'pending' },
   run: { scheduled: 'pending', retrying: 'pending' },
   delete: {
-    scheduled: 'gone', pending: 'gone', retrying: 'gone', blocked: 'gone', completed: 'gone', dead: 'gone', cancelled: 'gone',
+    scheduled: 'gone',
+    pending: 'gone',
+    retrying: 'gone',
+    blocked: 'gone',
+    completed: 'gone',
+    dead: 'gone',
+    cancelled: 'gone',
   },
 }
 
@@ -71,8 +83,18 @@ describe.each(Object.keys(BECOMES) as Act[])('%s', (act) => {
   test('of a job that ends between the look and the write is tried anew', async () => {
     const id = await insertJob(db.pool, { state: 'retrying', dueInMs: 60_000, attempt: 1, token: 1 })
     let moved = false
-    const first = { cancel: 'forgeq:cancel_waiting_job', retry: 'forgeq:revive_job', run: 'forgeq:run_job_now', delete: 'forgeq:delete_job' }[act]
-    const second = { cancel: 'forgeq:request_cancel', retry: 'forgeq:run_job_now', run: 'forgeq:read_job', delete: 'forgeq:read_job' }[act]
+    const first = {
+      cancel: 'forgeq:cancel_waiting_job',
+      retry: 'forgeq:revive_job',
+      run: 'forgeq:run_job_now',
+      delete: 'forgeq:delete_job',
+    }[act]
+    const second = {
+      cancel: 'forgeq:request_cancel',
+      retry: 'forgeq:run_job_now',
+      run: 'forgeq:read_job',
+      delete: 'forgeq:read_job',
+    }[act]
     // It ends just after the first way was tried.
     const pool = watched(db.pool, async ({ name }) => {
       if (name === first && !moved && act !== 'retry') {
@@ -93,7 +115,12 @@ describe.each(Object.keys(BECOMES) as Act[])('%s', (act) => {
 describe('a cancelled job', () => {
   test('that waited has ended at once, with the reason, and never ran', async () => {
     const id = await jobIn('pending')
-    expect(await queue().jobs.cancel(id)).toMatchObject({ state: 'cancelled', reason: 'cancelled', attempt: 0, attempts: [] })
+    expect(await queue().jobs.cancel(id)).toMatchObject({
+      state: 'cancelled',
+      reason: 'cancelled',
+      attempt: 0,
+      attempts: [],
+    })
   })
 
   test('that runs shows since when it is to end, and a second wish changes nothing', async () => {
@@ -112,7 +139,9 @@ describe('a deleted job', () => {
       await cancelWaitingJob(tx, id, keepingOf(DEFAULTS))
       deleting = queue().jobs.delete(id) // waits for the row, which then is not there any more
       await expect
-        .poll(() => db.sql(`select from pg_stat_activity where wait_event_type = 'Lock' and query like '%forgeq:delete_job%'`))
+        .poll(() =>
+          db.sql(`select from pg_stat_activity where wait_event_type = 'Lock' and query like '%forgeq:delete_job%'`),
+        )
         .toHaveLength(1)
     })
     await deleting
@@ -130,7 +159,16 @@ describe('a new life', () => {
     }
     const first = await reporter()
     const token = await leaseJob(db.pool, id, first.sessionId)
-    const failed = { id, token, state: 'retrying' as const, delayMs: 1, counted: true, outcome: 'failed' as const, error: ERROR, ranMs: 5 }
+    const failed = {
+      id,
+      token,
+      state: 'retrying' as const,
+      delayMs: 1,
+      counted: true,
+      outcome: 'failed' as const,
+      error: ERROR,
+      ranMs: 5,
+    }
     expect((await requeueJobs(db.pool, first, [failed], keepingOf(DEFAULTS))).get(id)).toBe('retrying')
     await db.sql(`update forgeq.jobs set lost = 1, given_back = 2 where id = $1`, id)
     await finishJob(db.pool, id, { state: 'dead', reason: 'attempts spent', error: ERROR })
@@ -138,7 +176,14 @@ describe('a new life', () => {
     expect(dead).toMatchObject({ state: 'dead', reason: 'attempts spent', attempt: 2, maxAttempts: 2, lost: 1 })
 
     const revived = await queue().jobs.retry(id)
-    expect(revived).toMatchObject({ state: 'pending', attempt: 2, maxAttempts: 4, lost: 0, payloadJson: '{}', createdAt: job!.createdAt })
+    expect(revived).toMatchObject({
+      state: 'pending',
+      attempt: 2,
+      maxAttempts: 4,
+      lost: 0,
+      payloadJson: '{}',
+      createdAt: job!.createdAt,
+    })
     expect(revived.reason).toBeUndefined()
     expect(revived.expiresAt).toBeUndefined() // it has been started in time, once
     expect(revived.attempts).toEqual(dead.attempts)
@@ -149,17 +194,41 @@ describe('a new life', () => {
 
     const second = await reporter()
     expect(await leaseJob(db.pool, id, second.sessionId)).toBe(3)
-    expect(await jobOf(db.pool, id)).toMatchObject({ attempt: 3, maxAttempts: 4, lost: 0, attempts: [{}, {}, { attempt: 3, outcome: 'running' }] })
-    await requeueJobs(db.pool, second, [{ id, token: 3, state: 'scheduled', delayMs: 0, counted: false, outcome: 'snoozed', ranMs: 1 }], keepingOf(DEFAULTS))
-    expect(await jobOf(db.pool, id)).toMatchObject({ attempt: 2, attempts: [{}, {}, { attempt: 3, token: 3, outcome: 'snoozed' }] })
+    expect(await jobOf(db.pool, id)).toMatchObject({
+      attempt: 3,
+      maxAttempts: 4,
+      lost: 0,
+      attempts: [{}, {}, { attempt: 3, outcome: 'running' }],
+    })
+    await requeueJobs(
+      db.pool,
+      second,
+      [{ id, token: 3, state: 'scheduled', delayMs: 0, counted: false, outcome: 'snoozed', ranMs: 1 }],
+      keepingOf(DEFAULTS),
+    )
+    expect(await jobOf(db.pool, id)).toMatchObject({
+      attempt: 2,
+      attempts: [{}, {}, { attempt: 3, token: 3, outcome: 'snoozed' }],
+    })
     await finishJob(db.pool, id, { state: 'completed', resultJson: '7' })
     expect(await queue().jobs.retry(id)).toMatchObject({ attempt: 3, maxAttempts: 5 })
   })
 
   test('counts backoff and losses from its own beginning', async () => {
     const session = await insertSession(db.pool, { expiresInMs: -1, startedUpto: 1 })
-    const id = await insertJob(db.pool, { type: 'lost-life', state: 'running', session, attempt: 21, lifeStart: 20, maxAttempts: 45, token: 30, lost: 1 })
-    const decided = await db.pool.transaction(async (tx) => (await lockLostJobs(tx, { limit: 10 })).map((job) => decideLost(job)))
+    const id = await insertJob(db.pool, {
+      type: 'lost-life',
+      state: 'running',
+      session,
+      attempt: 21,
+      lifeStart: 20,
+      maxAttempts: 45,
+      token: 30,
+      lost: 1,
+    })
+    const decided = await db.pool.transaction(async (tx) =>
+      (await lockLostJobs(tx, { limit: 10 })).map((job) => decideLost(job)),
+    )
     const mine = decided.find((one) => one.id === id)!
     expect(mine).toMatchObject({ state: 'retrying', counted: true })
     expect(mine.delayMs).toBeLessThan(10_000) // the pause of a first failure, not of a 21st
@@ -176,7 +245,9 @@ describe('a new life', () => {
 test('priority is kept by a delay, a failure, a promotion and a retry', async () => {
   const name = 'ordered'
   await queue().queues.pause(name)
-  const low = (await queue().enqueueMany(Array.from({ length: 5 }, () => newJob({ queue: name })))).map(({ job }) => job!.id)
+  const low = (await queue().enqueueMany(Array.from({ length: 5 }, () => newJob({ queue: name })))).map(
+    ({ job }) => job!.id,
+  )
   const high = { queue: name, priority: 10 }
   const delayed = (await queue().enqueue(newJob({ ...high, delayMs: 1 }))).job!.id
   const failed = await insertJob(db.pool, { ...high, state: 'retrying', attempt: 1, token: 1, dueInMs: -1 })
@@ -190,8 +261,13 @@ test('priority is kept by a delay, a failure, a promotion and a retry', async ()
 
   const sessionId = await insertSession(db.pool)
   const claim = async () => {
-    const lanes = (await findLanes(db.pool, { queues: [name], types: ['test'] })).map((lane) => ({ ...lane, after: null }))
-    return (await claimJobs(db.pool, { sessionId, lanes, limit: 100, nextLeaseNo: 1, startable: 1 })).map(({ id }) => id)
+    const lanes = (await findLanes(db.pool, { queues: [name], types: ['test'] })).map((lane) => ({
+      ...lane,
+      after: null,
+    }))
+    return (await claimJobs(db.pool, { sessionId, lanes, limit: 100, nextLeaseNo: 1, startable: 1 })).map(
+      ({ id }) => id,
+    )
   }
   expect(await claim()).toEqual([]) // paused
   await queue().queues.resume(name)

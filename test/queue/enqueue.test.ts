@@ -77,8 +77,14 @@ describe('one job', () => {
 
 describe('a payload', () => {
   test.each([
-    ['numbers beyond 2^53 with every digit', '{"id":9007199254740993,"n":123456789012345678901234567890,"x":0.1000000000000000055}'],
-    ['keys that frighten frameworks', '{"__proto__":{"x":1},"constructor":{"prototype":{"y":2}},"toString":1,"":0,"a.b":2}'],
+    [
+      'numbers beyond 2^53 with every digit',
+      '{"id":9007199254740993,"n":123456789012345678901234567890,"x":0.1000000000000000055}',
+    ],
+    [
+      'keys that frighten frameworks',
+      '{"__proto__":{"x":1},"constructor":{"prototype":{"y":2}},"toString":1,"":0,"a.b":2}',
+    ],
     ['null', 'null'],
     ['an empty array', '[]'],
     ['false', 'false'],
@@ -119,7 +125,8 @@ describe('many jobs', () => {
 
   test('with ids and keys among them are stored in the order given, at one moment too', async () => {
     const at = Date.now()
-    const givenId = (n: number) => `0${(at - n).toString(16)}`.padStart(12, '0').replace(/^(.{8})(.{4})/, '$1-$2') + '-7000-8000-00000000000' + n
+    const givenId = (n: number) =>
+      `0${(at - n).toString(16)}`.padStart(12, '0').replace(/^(.{8})(.{4})/, '$1-$2') + '-7000-8000-00000000000' + n
     const jobs = [
       newJob({ queue: 'mixed' }),
       newJob({ queue: 'mixed', id: givenId(1) }),

@@ -22,9 +22,15 @@ describe("a queue's figures", () => {
     const name = 'depth'
     const session = await insertSession(db.pool)
     for (const state of ['pending', 'pending', 'scheduled', 'retrying', 'running', 'blocked'] as const) {
-      await insertJob(db.pool, { queue: name, state, dueInMs: state === 'pending' ? -60_000 : 60_000, ...(state === 'running' && { session }) })
+      await insertJob(db.pool, {
+        queue: name,
+        state,
+        dueInMs: state === 'pending' ? -60_000 : 60_000,
+        ...(state === 'running' && { session }),
+      })
     }
-    for (const state of ['dead', 'dead', 'completed', 'cancelled'] as const) await finishJob(db.pool, await insertJob(db.pool, { queue: name }), { state })
+    for (const state of ['dead', 'dead', 'completed', 'cancelled'] as const)
+      await finishJob(db.pool, await insertJob(db.pool, { queue: name }), { state })
     const figures = await queue().queues.get(name)
     expect(figures.depth).toEqual({ scheduled: 1, pending: 2, running: 1, retrying: 1, blocked: 1, dead: 2 })
     expect(figures.oldestPendingSeconds).toBeGreaterThanOrEqual(60)
@@ -41,12 +47,17 @@ describe("a queue's figures", () => {
     await insertSession(db.pool, { queues: [name], types: ['unknown'], expiresInMs: -1 })
     await insertSession(db.pool, { queues: [name], types: ['unknown'], ended: 'stopped' })
     expect(await queue().queues.get(name)).toMatchObject({ unservedTypes: ['elsewhere', 'unknown'] })
-    const everywhere = (await queue().workers.list()).filter(({ queues, status }) => queues.length === 0 && status !== 'lost').length
+    const everywhere = (await queue().workers.list()).filter(
+      ({ queues, status }) => queues.length === 0 && status !== 'lost',
+    ).length
     expect((await queue().queues.get(name)).workers).toBe(everywhere + 1)
   })
 
   test('of a queue that nothing is known of are an error that names it', async () => {
-    await expect(queue().queues.get('unheard-of')).rejects.toMatchObject({ code: 'queue_not_found', details: { name: 'unheard-of' } })
+    await expect(queue().queues.get('unheard-of')).rejects.toMatchObject({
+      code: 'queue_not_found',
+      details: { name: 'unheard-of' },
+    })
   })
 
   test('are there as soon as it has had its first job, whatever was looked at just before', async () => {
@@ -88,7 +99,10 @@ describe('a pause', () => {
   test('shows since when, until when, by whom and why, and is over when it is lifted', async () => {
     const until = '2100-01-01T00:00:00.000001Z'
     const paused = await queue().queues.pause('paused', { reason: 'a "reason"', by: 'me', until })
-    expect(paused).toMatchObject({ name: 'paused', paused: { reason: 'a "reason"', by: 'me', until, since: expect.stringMatching(/Z$/) as string } })
+    expect(paused).toMatchObject({
+      name: 'paused',
+      paused: { reason: 'a "reason"', by: 'me', until, since: expect.stringMatching(/Z$/) as string },
+    })
     const again = await queue().queues.pause('paused', { reason: 'another' })
     expect(again.paused).toEqual({ reason: 'another', since: paused.paused!.since })
     expect((await queue().queues.resume('paused')).paused).toBeUndefined()
@@ -107,7 +121,9 @@ describe('a pause', () => {
 
   test('that follows one whose time was over begins anew', async () => {
     await queue().queues.pause('anew', { until: inAnHour() })
-    await db.sql(`update forgeq.queues set paused_at = paused_at - interval '1 day', paused_until = clock_timestamp() where name = 'anew'`)
+    await db.sql(
+      `update forgeq.queues set paused_at = paused_at - interval '1 day', paused_until = clock_timestamp() where name = 'anew'`,
+    )
     const { paused } = await queue().queues.pause('anew')
     expect(Date.now() - Date.parse(paused!.since)).toBeLessThan(60_000)
   })
@@ -125,7 +141,9 @@ describe('why a job does not run', () => {
     expect(codes(await why({ queue: 'why' }))).toEqual(['ready'])
     expect(codes(await why({ queue: 'why', priority: -1 }))).toEqual(['behind'])
     expect(codes(await why({ queue: 'why', state: 'scheduled', dueInMs: 60_000 }))).toEqual(['scheduled'])
-    expect(codes(await why({ queue: 'why', state: 'retrying', dueInMs: 60_000, attempt: 1, token: 1 }))).toEqual(['retrying'])
+    expect(codes(await why({ queue: 'why', state: 'retrying', dueInMs: 60_000, attempt: 1, token: 1 }))).toEqual([
+      'retrying',
+    ])
   })
 
   test('names how many come first', async () => {
@@ -133,7 +151,9 @@ describe('why a job does not run', () => {
     for (let n = 0; n < 3; n++) await insertJob(db.pool, { queue: 'line', priority: 5 })
     await insertJob(db.pool, { queue: 'line', priority: -5 })
     const { reasons } = await why({ queue: 'line' })
-    expect(reasons).toMatchObject([{ code: 'behind', details: { ahead: 3 }, message: expect.stringContaining('3 jobs') as string }])
+    expect(reasons).toMatchObject([
+      { code: 'behind', details: { ahead: 3 }, message: expect.stringContaining('3 jobs') as string },
+    ])
   })
 
   test('is the pause, and that nobody serves its type', async () => {
@@ -143,18 +163,28 @@ describe('why a job does not run', () => {
       { code: 'paused', message: expect.stringContaining('flood') as string },
       { code: 'no_worker', message: expect.stringContaining('nobodys') as string },
     ])
-    expect(codes(await why({ queue: 'why-paused', type: 'nobodys', state: 'scheduled', dueInMs: 1_000 }))).toEqual(['scheduled', 'paused', 'no_worker'])
+    expect(codes(await why({ queue: 'why-paused', type: 'nobodys', state: 'scheduled', dueInMs: 1_000 }))).toEqual([
+      'scheduled',
+      'paused',
+      'no_worker',
+    ])
   })
 
   test('is that it runs, is being cancelled, or has ended', async () => {
     const session = await insertSession(db.pool, { name: 'its worker' })
     const id = await insertJob(db.pool, { state: 'running', session })
-    expect(await queue().jobs.why(id)).toMatchObject({ state: 'running', reasons: [{ code: 'running', message: expect.stringContaining('its worker') as string }] })
+    expect(await queue().jobs.why(id)).toMatchObject({
+      state: 'running',
+      reasons: [{ code: 'running', message: expect.stringContaining('its worker') as string }],
+    })
     await queue().jobs.cancel(id)
     expect(codes(await queue().jobs.why(id))).toEqual(['cancelling', 'running'])
     const done = await insertJob(db.pool)
     await finishJob(db.pool, done, { state: 'dead', reason: 'attempts spent', error: ERROR })
-    expect(await queue().jobs.why(done)).toMatchObject({ state: 'dead', reasons: [{ code: 'final', message: expect.stringContaining('attempts spent') as string }] })
+    expect(await queue().jobs.why(done)).toMatchObject({
+      state: 'dead',
+      reasons: [{ code: 'final', message: expect.stringContaining('attempts spent') as string }],
+    })
     await expect(queue().jobs.why(uuidv7())).rejects.toMatchObject({ code: 'job_not_found' })
   })
 })
@@ -165,7 +195,9 @@ test('totals add up after every kind of event, before and after they were rolled
   const made = (await one.enqueueMany(Array.from({ length: 10 }, () => newJob({ type })))).map(({ job }) => job!.id)
   await one.enqueue(newJob({ type, idempotencyKey: 'counted' }))
   await one.enqueue(newJob({ type, idempotencyKey: 'counted' })) // the same job
-  await one.enqueueMany([newJob({ type, id: uuidv7() }), newJob({ type, idempotencyKey: 'counted', priority: 1 })]).catch(() => {})
+  await one
+    .enqueueMany([newJob({ type, id: uuidv7() }), newJob({ type, idempotencyKey: 'counted', priority: 1 })])
+    .catch(() => {})
   for (const id of made.slice(0, 4)) await finishJob(db.pool, id)
   await finishJob(db.pool, made[4]!, { state: 'dead', error: ERROR })
   await one.jobs.retry(made[4]!)
@@ -173,12 +205,23 @@ test('totals add up after every kind of event, before and after they were rolled
   await one.jobs.delete(made[6]!)
   const sessionId = await insertSession(db.pool)
   const reporter = { sessionId, worker: { id: sessionId, name: 'w' } }
-  for (const [id, outcome] of [[made[7]!, 'failed'], [made[8]!, 'snoozed'], [made[9]!, undefined]] as const) {
+  for (const [id, outcome] of [
+    [made[7]!, 'failed'],
+    [made[8]!, 'snoozed'],
+    [made[9]!, undefined],
+  ] as const) {
     const token = await leaseJob(db.pool, id, sessionId)
-    await requeueJobs(db.pool, reporter, [{ id, token, state: 'scheduled', delayMs: 1, counted: false, ...(outcome && { outcome, ranMs: 1 }) }], keepingOf(DEFAULTS))
+    await requeueJobs(
+      db.pool,
+      reporter,
+      [{ id, token, state: 'scheduled', delayMs: 1, counted: false, ...(outcome && { outcome, ranMs: 1 }) }],
+      keepingOf(DEFAULTS),
+    )
   }
   const totals = async () =>
-    Object.fromEntries((await countTotals(db.pool)).filter((total) => total.type === type).map(({ event, n }) => [event, n]))
+    Object.fromEntries(
+      (await countTotals(db.pool)).filter((total) => total.type === type).map(({ event, n }) => [event, n]),
+    )
   const expected = { enqueued: 11, completed: 4, dead: 1, retried: 1, cancelled: 1, deleted: 1, failed: 1, snoozed: 1 }
   expect(await totals()).toEqual(expected)
   expect(await rollUpCounts(db.pool, { limit: 3 })).toBe(3)
@@ -196,7 +239,14 @@ describe('a worker', () => {
   test('is shown with its state and how many jobs it holds; one that is not known is an error', async () => {
     const id = await insertSession(db.pool, { name: 'busy', queues: ['q'], types: ['a', 'b'] })
     await insertJob(db.pool, { state: 'running', session: id })
-    expect(await queue().workers.get(id)).toMatchObject({ id, name: 'busy', queues: ['q'], types: ['a', 'b'], running: 1, status: 'active' })
+    expect(await queue().workers.get(id)).toMatchObject({
+      id,
+      name: 'busy',
+      queues: ['q'],
+      types: ['a', 'b'],
+      running: 1,
+      status: 'active',
+    })
     const lost = await insertSession(db.pool, { name: 'gone', expiresInMs: -1 })
     expect(await queue().workers.get(lost)).toMatchObject({ status: 'lost' })
     const stopped = await insertSession(db.pool, { ended: 'stopped' })

@@ -20,7 +20,9 @@ const idOf = ({ job, removed }: Enqueued) => (job ?? removed!).id
 const conflict = { code: 'conflict' }
 
 const jobsOf = async (type: string) =>
-  (await db.sql<{ id: string }>('select id from forgeq.all_jobs where type = $1 order by seq', type)).map(({ id }) => id)
+  (await db.sql<{ id: string }>('select id from forgeq.all_jobs where type = $1 order by seq', type)).map(
+    ({ id }) => id,
+  )
 
 /** The job runs under a session, and ends. */
 async function complete(id: string): Promise<void> {
@@ -32,7 +34,12 @@ async function complete(id: string): Promise<void> {
   )
   const [row] = await db.sql<{ token: number }>('select token from forgeq.jobs where id = $1', id)
   const outcome = { id, token: row!.token, state: 'completed' as const, ranMs: 1 }
-  const accepted = await finishKeyedJobs(db.pool, { sessionId, worker: { id: sessionId, name: 'w' } }, [outcome], keeping)
+  const accepted = await finishKeyedJobs(
+    db.pool,
+    { sessionId, worker: { id: sessionId, name: 'w' } },
+    [outcome],
+    keeping,
+  )
   expect(accepted.size).toBe(1)
 }
 
@@ -227,7 +234,10 @@ describe('a bulk', () => {
 
   test('whose key is held with another meaning is refused there, and nothing is stored', async () => {
     await enqueue({ type: 'held', idempotencyKey: 'held' })
-    const asked = [newJob({ type: 'bulk3', idempotencyKey: 'fresh' }), newJob({ type: 'bulk3', idempotencyKey: 'held' })]
+    const asked = [
+      newJob({ type: 'bulk3', idempotencyKey: 'fresh' }),
+      newJob({ type: 'bulk3', idempotencyKey: 'held' }),
+    ]
     await expect(queue().enqueueMany(asked)).rejects.toMatchObject({ ...conflict, errors: [{ path: 'jobs[1]' }] })
     expect(await jobsOf('bulk3')).toEqual([])
     expect(await db.sql(`select from forgeq.idempotency_keys where key = 'fresh'`)).toEqual([])
@@ -266,7 +276,10 @@ describe('an open transaction of a caller', () => {
       expect(performance.now() - waited).toBeGreaterThan(4_900)
       expect(performance.now() - waited).toBeLessThan(8_000)
       await holder.query('commit')
-      expect(await enqueue({ type: 'slow', idempotencyKey: 'slow' })).toMatchObject({ created: false, job: { id: held } })
+      expect(await enqueue({ type: 'slow', idempotencyKey: 'slow' })).toMatchObject({
+        created: false,
+        job: { id: held },
+      })
     })
   })
 
@@ -350,7 +363,10 @@ describe('an id given twice', () => {
   test('of a job that was enqueued without one is the same job when type, queue and payload are the same', async () => {
     const { job } = await enqueue({ type: 'made', payloadJson: '{"a":1}' })
     const again = { type: 'made', id: job!.id }
-    expect(await enqueue({ ...again, payloadJson: '{"a":1.0}' })).toMatchObject({ created: false, job: { id: job!.id } })
+    expect(await enqueue({ ...again, payloadJson: '{"a":1.0}' })).toMatchObject({
+      created: false,
+      job: { id: job!.id },
+    })
     await expect(enqueue({ ...again, payloadJson: '{"a":2}' })).rejects.toMatchObject(conflict)
   })
 

@@ -42,11 +42,37 @@ const HOSTILE = [
   '../../etc/passwd',
   '__proto__',
 ]
-const STRANGE: unknown[] = [null, 0, -1, 1.5, Number.NaN, true, [], {}, [null], { toString: 5 }, () => {}, Symbol('x'), 10n]
+const STRANGE: unknown[] = [
+  null,
+  0,
+  -1,
+  1.5,
+  Number.NaN,
+  true,
+  [],
+  {},
+  [null],
+  { toString: 5 },
+  () => {},
+  Symbol('x'),
+  10n,
+]
 
 const FIELDS = [
-  'id', 'queue', 'priority', 'runAt', 'delay', 'expiresAt', 'expiresIn', 'maxAttempts', 'backoff', 'timeout',
-  'idempotencyKey', 'tags', 'keepFor', 'traceparent',
+  'id',
+  'queue',
+  'priority',
+  'runAt',
+  'delay',
+  'expiresAt',
+  'expiresIn',
+  'maxAttempts',
+  'backoff',
+  'timeout',
+  'idempotencyKey',
+  'tags',
+  'keepFor',
+  'traceparent',
 ] as const
 
 /** Resolves to what was answered, or to the error; fails when that is not one of ours with a path. */
@@ -56,7 +82,17 @@ async function answeredOrRefused(work: () => Promise<unknown>): Promise<'answere
     return 'answered'
   } catch (error) {
     if (!isForgeQError(error)) throw error
-    expect(['invalid_job', 'invalid_request', 'invalid_id', 'invalid_json', 'payload_too_large', 'unsupported', 'job_not_found', 'queue_not_found', 'worker_not_found']).toContain(error.code)
+    expect([
+      'invalid_job',
+      'invalid_request',
+      'invalid_id',
+      'invalid_json',
+      'payload_too_large',
+      'unsupported',
+      'job_not_found',
+      'queue_not_found',
+      'worker_not_found',
+    ]).toContain(error.code)
     return 'refused'
   }
 }
@@ -70,7 +106,8 @@ describe('hostile values', () => {
         const job = await forgeq.enqueue('hostile', {}, options)
         const read = await forgeq.job(job.id)
         expect(read.state === 'pending' || read.state === 'scheduled').toBe(true)
-        if (typeof value === 'string' && (field === 'queue' || field === 'idempotencyKey')) expect(read[field]).toBe(value)
+        if (typeof value === 'string' && (field === 'queue' || field === 'idempotencyKey'))
+          expect(read[field]).toBe(value)
       } catch (error) {
         if (!isForgeQError(error, 'invalid_job')) throw error
         expect(error.errors.length).toBeGreaterThan(0)
@@ -107,8 +144,22 @@ describe('hostile values', () => {
     ['a big integer', 1n],
     ['an infinite number', { a: Infinity }],
     ['not a number', [Number.NaN]],
-    ['a circle', (() => { const a: { a?: unknown } = {}; a.a = a; return a })()],
-    ['a getter that throws', { get a() { throw new Error('no') } }],
+    [
+      'a circle',
+      (() => {
+        const a: { a?: unknown } = {}
+        a.a = a
+        return a
+      })(),
+    ],
+    [
+      'a getter that throws',
+      {
+        get a() {
+          throw new Error('no')
+        },
+      },
+    ],
     ['nesting without end', JSON.parse('['.repeat(5_000) + ']'.repeat(5_000))],
   ])('that JSON has no word for are refused as a payload: %s', async (_what, payload) => {
     const before = await stored()
@@ -119,17 +170,39 @@ describe('hostile values', () => {
     expect(await stored()).toBe(before)
   })
 
-  test.each(['id', 'queue', 'type', 'tag', 'key', 'worker', 'error', 'createdAfter', 'createdBefore', 'finishedAfter', 'q', 'cursor', 'states', 'limit', 'payload'])(
-    'of the filter %s are looked for or refused',
-    async (field) => {
-      for (const value of [...HOSTILE, ...STRANGE, [['\0']], [{ path: ['a', '\0'], value: 'x' }], [{ path: ['a'], value: '\0' }], [{}]])
-        await answeredOrRefused(() => forgeq.jobs.list({ [field]: value } as Partial<JobFilter>))
-    },
-  )
+  test.each([
+    'id',
+    'queue',
+    'type',
+    'tag',
+    'key',
+    'worker',
+    'error',
+    'createdAfter',
+    'createdBefore',
+    'finishedAfter',
+    'q',
+    'cursor',
+    'states',
+    'limit',
+    'payload',
+  ])('of the filter %s are looked for or refused', async (field) => {
+    for (const value of [
+      ...HOSTILE,
+      ...STRANGE,
+      [['\0']],
+      [{ path: ['a', '\0'], value: 'x' }],
+      [{ path: ['a'], value: '\0' }],
+      [{}],
+    ])
+      await answeredOrRefused(() => forgeq.jobs.list({ [field]: value } as Partial<JobFilter>))
+  })
 
   test('as ids and names are refused', async () => {
     for (const value of HOSTILE) {
-      for (const act of [forgeq.job.bind(forgeq), ...Object.values(forgeq.jobs).slice(1)] as ((id: string) => Promise<unknown>)[])
+      for (const act of [forgeq.job.bind(forgeq), ...Object.values(forgeq.jobs).slice(1)] as ((
+        id: string,
+      ) => Promise<unknown>)[])
         expect(await answeredOrRefused(() => act(value))).toBe('refused')
       expect(await answeredOrRefused(() => forgeq.workers.get(value))).toBe('refused')
       expect(await answeredOrRefused(() => forgeq.queues.get(`no ${value}`))).toBe('refused')
@@ -158,7 +231,10 @@ describe('a payload at the limit', () => {
 
   test('of 1 MiB as PostgreSQL prints it is taken, one byte more is refused', async () => {
     const { id } = await forgeq.enqueue('large', ofBytes(1_048_576))
-    const [row] = await db.sql<{ bytes: number }>('select octet_length(payload::text) as bytes from forgeq.jobs where id = $1', id)
+    const [row] = await db.sql<{ bytes: number }>(
+      'select octet_length(payload::text) as bytes from forgeq.jobs where id = $1',
+      id,
+    )
     expect(row!.bytes).toBe(1_048_576)
     await expect(forgeq.enqueue('large', ofBytes(1_048_577))).rejects.toMatchObject({
       code: 'payload_too_large',
@@ -196,8 +272,15 @@ describe('a client', () => {
   })
 
   test('keeps what a database full of defaults of its own would change', async () => {
-    const [{ current }] = (await db.sql<{ current: string }>('select current_database() as current')) as [{ current: string }]
-    for (const setting of [`default_transaction_isolation to 'repeatable read'`, `TimeZone to 'Asia/Kathmandu'`, `DateStyle to 'German'`, `synchronous_commit to off`])
+    const [{ current }] = (await db.sql<{ current: string }>('select current_database() as current')) as [
+      { current: string },
+    ]
+    for (const setting of [
+      `default_transaction_isolation to 'repeatable read'`,
+      `TimeZone to 'Asia/Kathmandu'`,
+      `DateStyle to 'German'`,
+      `synchronous_commit to off`,
+    ])
       await db.sql(`alter database ${current} set ${setting}`)
     const other = new ForgeQ({ databaseUrl: db.url })
     const id = uuidv7()

@@ -82,7 +82,10 @@ describe('pages', () => {
   })
 
   test.each([0, -1, 1001, 1.5, Number.NaN])('are not given with a limit of %s', async (limit) => {
-    await expect(listJobs(paging.pool, { limit })).rejects.toMatchObject({ code: 'invalid_request', errors: [{ path: 'limit' }] })
+    await expect(listJobs(paging.pool, { limit })).rejects.toMatchObject({
+      code: 'invalid_request',
+      errors: [{ path: 'limit' }],
+    })
   })
 })
 
@@ -99,15 +102,29 @@ describe('a filter', () => {
     await enqueue('plain', { type: 'plain' })
     await enqueue('other queue', { type: 'plain', queue: 'mails' })
     await enqueue('scheduled', { type: 'later', delayMs: 3_600_000 })
-    at.before = (await filtering.sql<{ now: string }>(`select to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as now`))[0]!.now
+    at.before = (
+      await filtering.sql<{ now: string }>(
+        `select to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as now`,
+      )
+    )[0]!.now
     await enqueue('tagged', { type: 'Tag_ged%', tags: ['red', 'Blue_%'] })
     await enqueue('keyed', { type: 'keyed', idempotencyKey: 'the key' })
-    await enqueue('payload', { type: 'paid', payloadJson: '{"a":{"b":"x","n":12345678901234567890,"list":["p","q"]},"none":null}' })
-    at.after = (await filtering.sql<{ now: string }>(`select to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as now`))[0]!.now
+    await enqueue('payload', {
+      type: 'paid',
+      payloadJson: '{"a":{"b":"x","n":12345678901234567890,"list":["p","q"]},"none":null}',
+    })
+    at.after = (
+      await filtering.sql<{ now: string }>(
+        `select to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as now`,
+      )
+    )[0]!.now
     session = await insertSession(pool, { name: 'worker one' })
     ids['running'] = await insertJob(pool, { type: 'runs', state: 'running', session })
     ids['dead'] = await insertJob(pool, { type: 'dies' })
-    await finishJob(pool, ids['dead'], { state: 'dead', error: { name: 'E', message: 'Disk is 100% FULL', fingerprint: 'feedbeef' } })
+    await finishJob(pool, ids['dead'], {
+      state: 'dead',
+      error: { name: 'E', message: 'Disk is 100% FULL', fingerprint: 'feedbeef' },
+    })
   })
   const found = async (filter: Partial<JobFilter>) => {
     const { items } = await listJobs(filtering.pool, { limit: 100, ...filter })
@@ -124,10 +141,23 @@ describe('a filter', () => {
     ['part of a tag, which is none', { tag: 'Blue' }, []],
     ['key', { key: 'the key' }, ['keyed']],
     ['payload', { payload: [{ path: ['a', 'b'], value: 'x' }] }, ['payload']],
-    ['payload, a number with all its digits', { payload: [{ path: ['a', 'n'], value: '12345678901234567890' }] }, ['payload']],
+    [
+      'payload, a number with all its digits',
+      { payload: [{ path: ['a', 'n'], value: '12345678901234567890' }] },
+      ['payload'],
+    ],
     ['payload, an element', { payload: [{ path: ['a', 'list', '1'], value: 'q' }] }, ['payload']],
     ['payload, a value that differs', { payload: [{ path: ['a', 'b'], value: 'X' }] }, []],
-    ['payload, two places of which one differs', { payload: [{ path: ['a', 'b'], value: 'x' }, { path: ['a', 'n'], value: '1' }] }, []],
+    [
+      'payload, two places of which one differs',
+      {
+        payload: [
+          { path: ['a', 'b'], value: 'x' },
+          { path: ['a', 'n'], value: '1' },
+        ],
+      },
+      [],
+    ],
     ['payload, a null, which is no text', { payload: [{ path: ['none'], value: 'null' }] }, []],
     ['error by fingerprint', { error: 'feedbeef' }, ['dead']],
     ['error by a part of its message, whatever the case', { error: 'disk is 100% full' }, ['dead']],
@@ -159,7 +189,11 @@ describe('a filter', () => {
 
   test('shows payloads and errors, but no runs', async () => {
     const { items } = await listJobs(filtering.pool, { limit: 1, type: 'dies' })
-    expect(items[0]).toMatchObject({ payloadJson: '{}', error: { message: 'Disk is 100% FULL' }, worker: { name: 'w' } })
+    expect(items[0]).toMatchObject({
+      payloadJson: '{}',
+      error: { message: 'Disk is 100% FULL' },
+      worker: { name: 'w' },
+    })
     expect(items[0]!.attempts).toBeUndefined()
   })
 })
@@ -171,7 +205,11 @@ describe('a search for something rare', () => {
     for (let n = 0; n < 6; n++) {
       const many = Array.from({ length: 999 }, () => newJob({ type: 'common' }))
       const at = 150 * n
-      const made = await createJobQueue(pool, DEFAULTS).enqueueMany([...many.slice(0, at), newJob({ type: 'rare' }), ...many.slice(at)])
+      const made = await createJobQueue(pool, DEFAULTS).enqueueMany([
+        ...many.slice(0, at),
+        newJob({ type: 'rare' }),
+        ...many.slice(at),
+      ])
       rare.add(made[at]!.job!.id)
     }
     // Half a second for each look: the time is over after the first of every page.
@@ -179,7 +217,9 @@ describe('a search for something rare', () => {
       if (name !== 'forgeq:search_jobs') return undefined
       return new Promise((resolve) => setTimeout(resolve, 450))
     })
-    const all = await pages(slow, { limit: 100, type: 'rare' }, () => enqueueMany(pool, 5, { type: 'rare', queue: 'late' }))
+    const all = await pages(slow, { limit: 100, type: 'rare' }, () =>
+      enqueueMany(pool, 5, { type: 'rare', queue: 'late' }),
+    )
     expect(all.length).toBeGreaterThanOrEqual(6)
     const seen = itemsOf(all).map(({ id }) => id)
     expect(seen).toEqual([...rare].toReversed())
@@ -192,7 +232,10 @@ describe('a search for something rare', () => {
 
   test('reads further and further at once while it has time, and answers within it', async () => {
     const looks: unknown[] = []
-    const counting = watched(searching.pool, ({ name, values }) => void (name === 'forgeq:search_jobs' && looks.push(values)))
+    const counting = watched(
+      searching.pool,
+      ({ name, values }) => void (name === 'forgeq:search_jobs' && looks.push(values)),
+    )
     expect(await listJobs(counting, { limit: 100, q: 'nowhere at all' })).toEqual({ items: [] })
     expect(looks.length).toBeLessThanOrEqual(4)
   })

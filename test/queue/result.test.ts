@@ -59,7 +59,10 @@ describe('the result of a job', () => {
   test('keeps every digit', async () => {
     const id = await insertJob(db.pool)
     await finishJob(db.pool, id, { state: 'completed', resultJson: '[9007199254740993, 0.1000000000000000055]' })
-    expect(await queue().jobs.result(id, { waitMs: 0 })).toEqual({ state: 'completed', resultJson: '[9007199254740993, 0.1000000000000000055]' })
+    expect(await queue().jobs.result(id, { waitMs: 0 })).toEqual({
+      state: 'completed',
+      resultJson: '[9007199254740993, 0.1000000000000000055]',
+    })
   })
 
   test('of a job that nobody knows is an error, and another when its id is older than the shortest retention', async () => {

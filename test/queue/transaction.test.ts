@@ -57,7 +57,9 @@ describe("a job in the caller's transaction", () => {
     await withCaller(db, async (caller) => {
       await caller.query('begin')
       await caller.query('select pg_sleep(0.05)')
-      const { rows } = await caller.query<{ before: string }>('select extract(epoch from clock_timestamp())::text as before')
+      const { rows } = await caller.query<{ before: string }>(
+        'select extract(epoch from clock_timestamp())::text as before',
+      )
       const { job } = await queue().enqueue(newJob({ delayMs: 1_000 }), { tx: caller })
       await caller.query('commit')
       expect(Date.parse(job!.createdAt)).toBeGreaterThanOrEqual(Math.floor(Number(rows[0]!.before) * 1000))
@@ -86,7 +88,12 @@ describe("a job in the caller's transaction", () => {
       const again = await queue().enqueue(asked, { tx: caller })
       await caller.query('commit')
       const stored = await jobOf(db.pool, first.job!.id)
-      expect(stored).toMatchObject({ runAt: asked.runAt, expiresAt: asked.expiresAt, tags: asked.tags, keepForMs: 5_000 })
+      expect(stored).toMatchObject({
+        runAt: asked.runAt,
+        expiresAt: asked.expiresAt,
+        tags: asked.tags,
+        keepForMs: 5_000,
+      })
       expect(first.job).toMatchObject({ runAt: asked.runAt, expiresAt: asked.expiresAt, createdAt: stored.createdAt })
       const { attempts: _attempts, ...listed } = stored
       expect(again).toEqual({ created: false, job: { ...listed, payloadJson: '{"n": 9007199254740993}' } })
@@ -95,8 +102,17 @@ describe("a job in the caller's transaction", () => {
 
   test("is answered the same when the caller's driver has parsers of its own", async () => {
     const { host, port, user, password, database } = db.connection
-    const types = { getTypeParser: (oid: number) => (oid === 20 || oid === 1700 ? BigInt : pg.types.getTypeParser(oid)) }
-    const client = new pg.Client({ host, port, database, user: user!, password: password!, types: types as pg.CustomTypesConfig })
+    const types = {
+      getTypeParser: (oid: number) => (oid === 20 || oid === 1700 ? BigInt : pg.types.getTypeParser(oid)),
+    }
+    const client = new pg.Client({
+      host,
+      port,
+      database,
+      user: user!,
+      password: password!,
+      types: types as pg.CustomTypesConfig,
+    })
     await client.connect()
     await client.query('begin')
     const asked = newJob({ type: 'parsers', id: uuidv7() })
@@ -114,7 +130,9 @@ describe('something that is not a transaction', () => {
   test('such as a pool is refused, and nothing is stored', async () => {
     const { host, port, user, password, database } = db.connection
     const pool = new pg.Pool({ host, port, database, user: user!, password: password! })
-    await expect(forgeq.enqueue('pool', {}, { tx: pool as unknown as CallerTransaction })).rejects.toMatchObject(refused)
+    await expect(forgeq.enqueue('pool', {}, { tx: pool as unknown as CallerTransaction })).rejects.toMatchObject(
+      refused,
+    )
     await pool.end()
     expect(await jobsOf('pool')).toBe(0)
   })

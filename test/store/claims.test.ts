@@ -12,7 +12,13 @@ beforeEach(async () => {
   await db.sql('truncate forgeq.jobs, forgeq.sessions, forgeq.session_starts, forgeq.queues')
 })
 
-const lane = (fields: Partial<LaneClaim> = {}): LaneClaim => ({ queue: 'default', type: 'test', priority: 0, after: null, ...fields })
+const lane = (fields: Partial<LaneClaim> = {}): LaneClaim => ({
+  queue: 'default',
+  type: 'test',
+  priority: 0,
+  after: null,
+  ...fields,
+})
 
 interface Claim {
   session?: string
@@ -21,27 +27,50 @@ interface Claim {
   nextLeaseNo?: number
   startable?: number
 }
-async function claim({ session, lanes = [lane()], limit = 100, nextLeaseNo = 1, startable = 0 }: Claim = {}): Promise<LeasedJob[]> {
+async function claim({ session, lanes = [lane()], limit = 100, nextLeaseNo = 1, startable = 0 }: Claim = {}): Promise<
+  LeasedJob[]
+> {
   const sessionId = session ?? (await insertSession(db.pool))
   return claimJobs(db.pool, { sessionId, lanes, limit, nextLeaseNo, startable })
 }
 const ids = (jobs: readonly { id: string }[]) => jobs.map(({ id }) => id)
 const notes = (session: string) =>
-  db.sql<{ queue: string; upto: number }>('select queue, upto from forgeq.session_starts where session_id = $1 order by queue', session)
+  db.sql<{ queue: string; upto: number }>(
+    'select queue, upto from forgeq.session_starts where session_id = $1 order by queue',
+    session,
+  )
 
 describe('a claim', () => {
   test('leases at most its limit, the first due first, and tells all about each', async () => {
     const session = await insertSession(db.pool)
     const { job } = await createJobQueue(db.pool, DEFAULTS).enqueue(
-      newJob({ payloadJson: '{"n":9007199254740993}', tags: ['a'], timeoutMs: 5, idempotencyKey: 'k', maxAttempts: 7,
-        backoff: { kind: 'linear', baseMs: 1, capMs: 2, jitter: 0 } }),
+      newJob({
+        payloadJson: '{"n":9007199254740993}',
+        tags: ['a'],
+        timeoutMs: 5,
+        idempotencyKey: 'k',
+        maxAttempts: 7,
+        backoff: { kind: 'linear', baseMs: 1, capMs: 2, jitter: 0 },
+      }),
     )
     const later = await insertJob(db.pool)
     const leased = await claim({ session, limit: 1, nextLeaseNo: 42 })
     expect(leased).toEqual([
       expect.objectContaining({
-        id: job!.id, type: 'test', queue: 'default', priority: 0, payloadJson: '{"n": 9007199254740993}', attempt: 1, maxAttempts: 7,
-        lifeStart: 0, token: 1, leaseNo: 42, lost: 0, tags: ['a'], keyed: true, timeoutMs: 5,
+        id: job!.id,
+        type: 'test',
+        queue: 'default',
+        priority: 0,
+        payloadJson: '{"n": 9007199254740993}',
+        attempt: 1,
+        maxAttempts: 7,
+        lifeStart: 0,
+        token: 1,
+        leaseNo: 42,
+        lost: 0,
+        tags: ['a'],
+        keyed: true,
+        timeoutMs: 5,
         backoff: { kind: 'linear', baseMs: 1, capMs: 2, jitter: 0 },
       }),
     ])
@@ -56,7 +85,7 @@ describe('a claim', () => {
     const taken: string[] = []
     await Promise.all(
       sessions.map(async (session) => {
-        for (let got = -1; got !== 0; ) {
+        for (let got = -1; got !== 0;) {
           const leased = await claim({ session, limit: 9 })
           expect(leased.length).toBeLessThanOrEqual(9)
           taken.push(...ids(leased))
@@ -72,23 +101,41 @@ describe('a claim', () => {
   test('skips what another transaction has locked', async () => {
     const [locked, free] = [await insertJob(db.pool), await insertJob(db.pool)]
     await db.pool.transaction(async (tx) => {
-      await tx.query({ name: 'test', text: 'select from forgeq.jobs where id = $1 for update', values: [locked], prepared: '' })
+      await tx.query({
+        name: 'test',
+        text: 'select from forgeq.jobs where id = $1 for update',
+        values: [locked],
+        prepared: '',
+      })
       expect(ids(await claim())).toEqual([free])
     })
   })
 
   test('merges types, queues and priorities into one order: priority, due time, then seq', async () => {
     const expected: [number, number, string, string][] = [
-      [9, -10, 'b', 'q2'], [9, -10, 'a', 'q1'], [9, -5, 'a', 'q2'], [1, -900, 'b', 'q1'], [0, -50, 'a', 'q1'], [0, -40, 'b', 'q2'], [0, -30, 'a', 'q1'],
+      [9, -10, 'b', 'q2'],
+      [9, -10, 'a', 'q1'],
+      [9, -5, 'a', 'q2'],
+      [1, -900, 'b', 'q1'],
+      [0, -50, 'a', 'q1'],
+      [0, -40, 'b', 'q2'],
+      [0, -30, 'a', 'q1'],
     ]
     const made: string[] = []
     for (const [priority, dueInMs, type, queue] of expected) {
       const id = await insertJob(db.pool, { priority, type, queue })
-      await db.sql(`update forgeq.jobs set run_at = timestamptz '2026-01-01Z' + $2 * interval '1 ms' where id = $1`, id, dueInMs)
+      await db.sql(
+        `update forgeq.jobs set run_at = timestamptz '2026-01-01Z' + $2 * interval '1 ms' where id = $1`,
+        id,
+        dueInMs,
+      )
       made.push(id)
     }
     await insertJob(db.pool, { type: 'c', priority: 100 }) // not served
-    const lanes = (await findLanes(db.pool, { queues: null, types: ['a', 'b'] })).map((one) => ({ ...one, after: null }))
+    const lanes = (await findLanes(db.pool, { queues: null, types: ['a', 'b'] })).map((one) => ({
+      ...one,
+      after: null,
+    }))
     expect(lanes).toHaveLength(6)
     const session = await insertSession(db.pool)
     const first = await claim({ session, lanes, limit: 4 })
@@ -102,7 +149,7 @@ describe('a claim', () => {
     const types = Array.from({ length: 40 }, (_, n) => `t${n}`)
     const session = await insertSession(db.pool)
     const taken: LeasedJob[] = []
-    for (let got = -1; got !== 0; ) {
+    for (let got = -1; got !== 0;) {
       const lanes = (await findLanes(db.pool, { queues: null, types })).map((one) => ({ ...one, after: null }))
       const leased = lanes.length > 0 ? await claim({ session, lanes, limit: 10, nextLeaseNo: taken.length + 1 }) : []
       expect(leased.length).toBeLessThanOrEqual(10)
@@ -136,7 +183,9 @@ describe('a claim', () => {
     const paused = await insertJob(db.pool, { queue: 'paused' })
     const free = await insertJob(db.pool, { queue: 'free' })
     const over = await insertJob(db.pool, { queue: 'over' })
-    await db.sql(`insert into forgeq.queues (name, paused_at, paused_until) values ('paused', now(), null), ('over', now(), now())`)
+    await db.sql(
+      `insert into forgeq.queues (name, paused_at, paused_until) values ('paused', now(), null), ('over', now(), now())`,
+    )
     const lanes = ['paused', 'free', 'over'].map((queue) => lane({ queue }))
     expect(ids(await claim({ lanes })).sort()).toEqual([free, over].sort())
     expect(await claim({ lanes: [lane({ queue: 'paused' })] })).toEqual([])
@@ -178,12 +227,23 @@ describe('a claim', () => {
     const session = await insertSession(db.pool)
     const lanes = [lane({ queue: 'one' }), lane({ queue: 'two' })]
     const leased = await claim({ session, lanes, nextLeaseNo: 11, startable: 2 })
-    expect(leased.map(({ queue, leaseNo }) => [queue, leaseNo])).toEqual([['one', 11], ['two', 12], ['one', 13], ['two', 14], ['two', 15]])
+    expect(leased.map(({ queue, leaseNo }) => [queue, leaseNo])).toEqual([
+      ['one', 11],
+      ['two', 12],
+      ['one', 13],
+      ['two', 14],
+      ['two', 15],
+    ])
     for (const { queue, upto } of await notes(session)) {
       expect(upto).toBeLessThanOrEqual(12)
-      expect(leased.filter((job) => job.queue === queue && job.leaseNo <= upto).every(({ leaseNo }) => leaseNo <= 12)).toBe(true)
+      expect(
+        leased.filter((job) => job.queue === queue && job.leaseNo <= upto).every(({ leaseNo }) => leaseNo <= 12),
+      ).toBe(true)
     }
-    expect(await notes(session)).toEqual([{ queue: 'one', upto: 12 }, { queue: 'two', upto: 12 }])
+    expect(await notes(session)).toEqual([
+      { queue: 'one', upto: 12 },
+      { queue: 'two', upto: 12 },
+    ])
   })
 
   test('that may start nothing notes nothing', async () => {

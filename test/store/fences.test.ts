@@ -3,7 +3,13 @@ import { describe, expect, test } from 'vitest'
 import { DEFAULTS } from '../../src/config.ts'
 import { decideLost } from '../../src/loops/recovery.ts'
 import { createJobQueue, keepingOf } from '../../src/queue/create.ts'
-import { acceptedBefore, finishJobs, finishKeyedJobs, type RequeuedOutcome, requeueJobs } from '../../src/store/outcomes.ts'
+import {
+  acceptedBefore,
+  finishJobs,
+  finishKeyedJobs,
+  type RequeuedOutcome,
+  requeueJobs,
+} from '../../src/store/outcomes.ts'
 import { writeProgress } from '../../src/store/progress.ts'
 import { lockLostJobs, recoverJobs, syncLeases } from '../../src/store/recovery.ts'
 import { heartbeat } from '../../src/store/sessions.ts'
@@ -30,22 +36,36 @@ async function held(fields: Parameters<typeof insertJob>[1] = {}): Promise<Held>
   return { id, token: 5, sessionId }
 }
 const reporterOf = (sessionId: string) => ({ sessionId, worker: { id: sessionId, name: 'holder' } })
-const failed = ({ id, token }: Held): RequeuedOutcome => ({ id, token, state: 'retrying', delayMs: 1_000, counted: true, outcome: 'failed', error: ERROR, ranMs: 1 })
+const failed = ({ id, token }: Held): RequeuedOutcome => ({
+  id,
+  token,
+  state: 'retrying',
+  delayMs: 1_000,
+  counted: true,
+  outcome: 'failed',
+  error: ERROR,
+  ranMs: 1,
+})
 const completed = ({ id, token }: Held) => ({ id, token, state: 'completed' as const, ranMs: 1 })
 
 /** Each acts in the name of a lease; resolves to whether the store took it. */
 const FENCED: Record<string, (lease: Held) => Promise<boolean>> = {
-  finish: async (lease) => (await finishJobs(db.pool, reporterOf(lease.sessionId), [completed(lease)], keeping)).has(lease.id),
+  finish: async (lease) =>
+    (await finishJobs(db.pool, reporterOf(lease.sessionId), [completed(lease)], keeping)).has(lease.id),
   'finish with a key': async (lease) =>
     (await finishKeyedJobs(db.pool, reporterOf(lease.sessionId), [completed(lease)], keeping)).has(lease.id),
-  requeue: async (lease) => (await requeueJobs(db.pool, reporterOf(lease.sessionId), [failed(lease)], keeping)).has(lease.id),
+  requeue: async (lease) =>
+    (await requeueJobs(db.pool, reporterOf(lease.sessionId), [failed(lease)], keeping)).has(lease.id),
   progress: async (lease) => {
     await writeProgress(db.pool, lease.sessionId, [{ id: lease.id, token: lease.token, value: 0.5, message: 'half' }])
     return (await jobOf(db.pool, lease.id)).progress !== undefined
   },
   recover: async (lease) => {
     // The session that is named is over, whichever it is: only the lease decides.
-    await db.sql(`update forgeq.sessions set ended_at = clock_timestamp(), end_reason = 'stopped' where id = $1`, lease.sessionId)
+    await db.sql(
+      `update forgeq.sessions set ended_at = clock_timestamp(), end_reason = 'stopped' where id = $1`,
+      lease.sessionId,
+    )
     const decided = { ...lease, state: 'pending' as const, delayMs: 0, counted: true, error: ERROR }
     return (await recoverJobs(db.pool, [decided], keeping)) === 1
   },
@@ -74,9 +94,11 @@ describe.each(Object.keys(FENCED))('%s', (name) => {
     await refuses(lease, {})
   })
   test('is refused for a job that has been deleted or never was', async () => {
-    expect(await act({ id: uuidv7(), token: 1, sessionId: await insertSession(db.pool) }).catch((error: Error) => error.message)).toSatisfy(
-      (result) => result === false || /no job/.test(String(result)),
-    )
+    expect(
+      await act({ id: uuidv7(), token: 1, sessionId: await insertSession(db.pool) }).catch(
+        (error: Error) => error.message,
+      ),
+    ).toSatisfy((result) => result === false || /no job/.test(String(result)))
   })
   test('of one job in a batch is no matter of the others', async () => {
     if (name !== 'finish' && name !== 'requeue') return
@@ -91,15 +113,30 @@ describe.each(Object.keys(FENCED))('%s', (name) => {
   })
   test('of two leases of one job in one batch takes the one that holds', async () => {
     if (name !== 'finish' && name !== 'requeue') return
-    for (const order of [[4, 5], [5, 4]]) {
+    for (const order of [
+      [4, 5],
+      [5, 4],
+    ]) {
       const lease = await held()
       const batch = order.map((token) => ({ ...lease, token }))
       const accepted =
         name === 'finish'
-          ? await finishJobs(db.pool, reporterOf(lease.sessionId), batch.map((one) => ({ ...completed(one), resultJson: `${one.token}` })), keeping)
-          : await requeueJobs(db.pool, reporterOf(lease.sessionId), batch.map((one) => ({ ...failed(one), error: { ...ERROR, message: `${one.token}` } })), keeping)
+          ? await finishJobs(
+              db.pool,
+              reporterOf(lease.sessionId),
+              batch.map((one) => ({ ...completed(one), resultJson: `${one.token}` })),
+              keeping,
+            )
+          : await requeueJobs(
+              db.pool,
+              reporterOf(lease.sessionId),
+              batch.map((one) => ({ ...failed(one), error: { ...ERROR, message: `${one.token}` } })),
+              keeping,
+            )
       expect(accepted.size).toBe(1)
-      expect(await jobOf(db.pool, lease.id)).toMatchObject(name === 'finish' ? { resultJson: '5' } : { error: { message: '5' } })
+      expect(await jobOf(db.pool, lease.id)).toMatchObject(
+        name === 'finish' ? { resultJson: '5' } : { error: { message: '5' } },
+      )
     }
   })
 })
@@ -138,16 +175,26 @@ describe('sync', () => {
     await sync(sessionId)
     const lost = await db.pool.transaction(async (tx) => {
       const found = (await lockLostJobs(tx, { limit: 100 })).filter((job) => job.id === id)
-      await recoverJobs(tx, found.map((job) => decideLost(job)), keeping)
+      await recoverJobs(
+        tx,
+        found.map((job) => decideLost(job)),
+        keeping,
+      )
       return found
     })
     expect(lost).toMatchObject([{ mayHaveStarted: true, attempt: 3 }])
-    expect(await jobOf(db.pool, id)).toMatchObject({ state: 'pending', attempt: 3, lost: 1, attempts: [{ outcome: 'lost' }] })
+    expect(await jobOf(db.pool, id)).toMatchObject({
+      state: 'pending',
+      attempt: 3,
+      lost: 1,
+      attempts: [{ outcome: 'lost' }],
+    })
   })
 })
 
 describe('the same outcome sent again', () => {
-  const earlier = async ({ id, token, sessionId }: Held) => (await acceptedBefore(db.pool, sessionId, [{ id, token }])).get(id)
+  const earlier = async ({ id, token, sessionId }: Held) =>
+    (await acceptedBefore(db.pool, sessionId, [{ id, token }])).get(id)
 
   test('is found where it ended the job', async () => {
     const lease = await held()
@@ -163,7 +210,11 @@ describe('the same outcome sent again', () => {
     await FENCED['requeue']!(lease)
     expect(await earlier(lease)).toBe('retrying')
     const next = await insertSession(db.pool)
-    await db.sql(`update forgeq.jobs set state = 'running', attempt = 4, token = 6, session_id = $2, lease_no = 1 where id = $1`, lease.id, next)
+    await db.sql(
+      `update forgeq.jobs set state = 'running', attempt = 4, token = 6, session_id = $2, lease_no = 1 where id = $1`,
+      lease.id,
+      next,
+    )
     expect(await earlier(lease)).toBe('running')
     await FENCED['finish']!({ id: lease.id, token: 6, sessionId: next })
     await jobs().retry(lease.id)
@@ -171,22 +222,45 @@ describe('the same outcome sent again', () => {
     expect(await earlier({ id: lease.id, token: 6, sessionId: lease.sessionId })).toBeUndefined()
   })
 
-  test.each(['pending', 'dead'] as const)('is not found where recovery ended the run before it came: %s', async (state) => {
-    const lease = await held()
-    await db.sql(`update forgeq.sessions set ended_at = clock_timestamp(), end_reason = 'lease expired' where id = $1`, lease.sessionId)
-    const worker = reporterOf(lease.sessionId).worker
-    expect(await recoverJobs(db.pool, [{ ...lease, state, delayMs: 0, counted: true, error: ERROR, worker, reason: 'lost' }], keeping)).toBe(1)
-    expect(await earlier(lease)).toBeUndefined()
-    expect(await FENCED['finish']!(lease)).toBe(false)
-  })
+  test.each(['pending', 'dead'] as const)(
+    'is not found where recovery ended the run before it came: %s',
+    async (state) => {
+      const lease = await held()
+      await db.sql(
+        `update forgeq.sessions set ended_at = clock_timestamp(), end_reason = 'lease expired' where id = $1`,
+        lease.sessionId,
+      )
+      const worker = reporterOf(lease.sessionId).worker
+      expect(
+        await recoverJobs(
+          db.pool,
+          [{ ...lease, state, delayMs: 0, counted: true, error: ERROR, worker, reason: 'lost' }],
+          keeping,
+        ),
+      ).toBe(1)
+      expect(await earlier(lease)).toBeUndefined()
+      expect(await FENCED['finish']!(lease)).toBe(false)
+    },
+  )
 })
 
 describe('an outcome', () => {
-  test('completed keeps result, worker and the time that it ran by the worker\'s clock', async () => {
+  test("completed keeps result, worker and the time that it ran by the worker's clock", async () => {
     const lease = await held({ tags: ['t'], payload: { p: 1 } })
-    await finishJobs(db.pool, reporterOf(lease.sessionId), [{ ...completed(lease), ranMs: 1_500, resultJson: '{"n":9007199254740993}' }], keeping)
+    await finishJobs(
+      db.pool,
+      reporterOf(lease.sessionId),
+      [{ ...completed(lease), ranMs: 1_500, resultJson: '{"n":9007199254740993}' }],
+      keeping,
+    )
     const job = await jobOf(db.pool, lease.id)
-    expect(job).toMatchObject({ state: 'completed', resultJson: '{"n": 9007199254740993}', payloadJson: '{"p": 1}', tags: ['t'], worker: { name: 'holder' } })
+    expect(job).toMatchObject({
+      state: 'completed',
+      resultJson: '{"n": 9007199254740993}',
+      payloadJson: '{"p": 1}',
+      tags: ['t'],
+      worker: { name: 'holder' },
+    })
     expect(Date.parse(job.finishedAt!) - Date.parse(job.startedAt!)).toBeGreaterThanOrEqual(1_499)
     expect(Date.parse(job.finishedAt!) - Date.parse(job.startedAt!)).toBeLessThanOrEqual(1_600)
     expect(job.attempts).toMatchObject([{ attempt: 3, token: 5, outcome: 'completed' }])
@@ -196,19 +270,43 @@ describe('an outcome', () => {
     const [failure, snoozed, released] = [await held(), await held(), await held({ dueInMs: -60_000 })]
     const due = (await jobOf(db.pool, released.id)).runAt
     await requeueJobs(db.pool, reporterOf(failure.sessionId), [failed(failure)], keeping)
-    await requeueJobs(db.pool, reporterOf(snoozed.sessionId), [{ ...failed(snoozed), state: 'scheduled', counted: false, outcome: 'snoozed', delayMs: 5_000 }], keeping)
-    await requeueJobs(db.pool, reporterOf(released.sessionId), [{ id: released.id, token: 5, state: 'pending', delayMs: 0, counted: false }], keeping)
+    await requeueJobs(
+      db.pool,
+      reporterOf(snoozed.sessionId),
+      [{ ...failed(snoozed), state: 'scheduled', counted: false, outcome: 'snoozed', delayMs: 5_000 }],
+      keeping,
+    )
+    await requeueJobs(
+      db.pool,
+      reporterOf(released.sessionId),
+      [{ id: released.id, token: 5, state: 'pending', delayMs: 0, counted: false }],
+      keeping,
+    )
     const inMs = async (id: string) => Date.parse((await jobOf(db.pool, id)).runAt) - Date.now()
-    expect(await jobOf(db.pool, failure.id)).toMatchObject({ state: 'retrying', attempt: 3, error: ERROR, attempts: [{ attempt: 3, token: 5, outcome: 'failed', error: ERROR }] })
+    expect(await jobOf(db.pool, failure.id)).toMatchObject({
+      state: 'retrying',
+      attempt: 3,
+      error: ERROR,
+      attempts: [{ attempt: 3, token: 5, outcome: 'failed', error: ERROR }],
+    })
     expect(await inMs(failure.id)).toBeLessThanOrEqual(1_000)
-    expect(await jobOf(db.pool, snoozed.id)).toMatchObject({ state: 'scheduled', attempt: 2, attempts: [{ outcome: 'snoozed' }] })
+    expect(await jobOf(db.pool, snoozed.id)).toMatchObject({
+      state: 'scheduled',
+      attempt: 2,
+      attempts: [{ outcome: 'snoozed' }],
+    })
     expect(await inMs(snoozed.id)).toBeGreaterThan(3_000)
     expect(await jobOf(db.pool, released.id)).toMatchObject({ state: 'pending', attempt: 2, runAt: due, attempts: [] })
   })
 
   test('never gives back more than this life has', async () => {
     const lease = await held({ attempt: 3, lifeStart: 3 })
-    await requeueJobs(db.pool, reporterOf(lease.sessionId), [{ ...failed(lease), state: 'pending', counted: false }], keeping)
+    await requeueJobs(
+      db.pool,
+      reporterOf(lease.sessionId),
+      [{ ...failed(lease), state: 'pending', counted: false }],
+      keeping,
+    )
     expect((await jobOf(db.pool, lease.id)).attempt).toBe(3)
   })
 
@@ -216,7 +314,9 @@ describe('an outcome', () => {
     const ends = async (report: (lease: Held) => Promise<unknown>) => {
       const lease = await held()
       await jobs().cancel(lease.id)
-      expect((await heartbeat(db.pool, { sessionId: lease.sessionId, leaseMs: 15_000, status: 'active' })).cancel).toEqual([{ id: lease.id, token: 5 }])
+      expect(
+        (await heartbeat(db.pool, { sessionId: lease.sessionId, leaseMs: 15_000, status: 'active' })).cancel,
+      ).toEqual([{ id: lease.id, token: 5 }])
       await report(lease)
       return jobOf(db.pool, lease.id)
     }
@@ -224,17 +324,36 @@ describe('an outcome', () => {
       requeueJobs(db.pool, reporterOf(lease.sessionId), [{ ...failed(lease), ...fields }], keeping)
     const cancelled = { state: 'cancelled', reason: 'cancelled' }
     expect(await ends(FENCED['finish']!)).toMatchObject({ state: 'completed' })
-    expect(await ends((lease) => finishJobs(db.pool, reporterOf(lease.sessionId), [{ ...completed(lease), state: 'dead', error: ERROR }], keeping))).toMatchObject({ ...cancelled, error: ERROR })
-    expect(await ends(requeue({}))).toMatchObject({ ...cancelled, error: ERROR, attempts: [{ attempt: 3, outcome: 'cancelled' }] })
+    expect(
+      await ends((lease) =>
+        finishJobs(
+          db.pool,
+          reporterOf(lease.sessionId),
+          [{ ...completed(lease), state: 'dead', error: ERROR }],
+          keeping,
+        ),
+      ),
+    ).toMatchObject({ ...cancelled, error: ERROR })
+    expect(await ends(requeue({}))).toMatchObject({
+      ...cancelled,
+      error: ERROR,
+      attempts: [{ attempt: 3, outcome: 'cancelled' }],
+    })
     expect(await ends(requeue({ state: 'scheduled', counted: false, outcome: 'snoozed' }))).toMatchObject(cancelled)
     expect(await ends(requeue({ state: 'pending', counted: false, outcome: 'released' }))).toMatchObject(cancelled)
-    expect(await ends(async (lease) => {
-      await db.sql(`update forgeq.sessions set expires_at = clock_timestamp() where id = $1`, lease.sessionId)
-      await db.pool.transaction(async (tx) => {
-        const found = (await lockLostJobs(tx, { limit: 100 })).filter(({ id }) => id === lease.id)
-        await recoverJobs(tx, found.map((job) => decideLost(job)), keeping)
-      })
-    })).toMatchObject(cancelled)
+    expect(
+      await ends(async (lease) => {
+        await db.sql(`update forgeq.sessions set expires_at = clock_timestamp() where id = $1`, lease.sessionId)
+        await db.pool.transaction(async (tx) => {
+          const found = (await lockLostJobs(tx, { limit: 100 })).filter(({ id }) => id === lease.id)
+          await recoverJobs(
+            tx,
+            found.map((job) => decideLost(job)),
+            keeping,
+          )
+        })
+      }),
+    ).toMatchObject(cancelled)
   })
 
   test('that comes while somebody asks for the cancellation ends cancelled', async () => {
@@ -265,7 +384,9 @@ describe('an outcome', () => {
 
   test('that the store cannot hold changes nothing', async () => {
     const lease = await held()
-    await expect(finishJobs(db.pool, reporterOf(lease.sessionId), [{ ...completed(lease), resultJson: '"\\u0000"' }], keeping)).rejects.toThrow()
+    await expect(
+      finishJobs(db.pool, reporterOf(lease.sessionId), [{ ...completed(lease), resultJson: '"\\u0000"' }], keeping),
+    ).rejects.toThrow()
     expect(await jobOf(db.pool, lease.id)).toMatchObject({ state: 'running' })
   })
 })
@@ -275,10 +396,17 @@ describe('a session', () => {
     const live = await insertSession(db.pool, { expiresInMs: 1_000 })
     const beat = (sessionId: string) => heartbeat(db.pool, { sessionId, leaseMs: 60_000, status: 'draining' })
     expect(await beat(live)).toEqual({ alive: true, cancel: [] })
-    const [row] = await db.sql<{ left: number; status: string }>('select extract(epoch from expires_at - clock_timestamp())::float8 as left, status from forgeq.sessions where id = $1', live)
+    const [row] = await db.sql<{ left: number; status: string }>(
+      'select extract(epoch from expires_at - clock_timestamp())::float8 as left, status from forgeq.sessions where id = $1',
+      live,
+    )
     expect(row).toMatchObject({ status: 'draining' })
     expect(row!.left).toBeGreaterThan(50)
-    for (const over of [await insertSession(db.pool, { expiresInMs: -1 }), await insertSession(db.pool, { ended: 'stopped' }), uuidv7()])
+    for (const over of [
+      await insertSession(db.pool, { expiresInMs: -1 }),
+      await insertSession(db.pool, { ended: 'stopped' }),
+      uuidv7(),
+    ])
       expect(await beat(over)).toEqual({ alive: false, cancel: [] })
   })
 })

@@ -24,14 +24,32 @@ const ids = Array.from({ length: 100 }, () => uuidv7())
 const completed = ids.map((id) => ({ id, token: 1, state: 'completed' as const, ranMs: 1 }))
 const lane = (type = 'test') => ({ queue: 'default', type, priority: 0, after: null })
 const everything = {
-  states: null, queue: null, type: null, tag: null, key: null, worker: null, error: null,
-  createdAfter: null, createdBefore: null, finishedAfter: null, payload: [], q: null,
+  states: null,
+  queue: null,
+  type: null,
+  tag: null,
+  key: null,
+  worker: null,
+  error: null,
+  createdAfter: null,
+  createdBefore: null,
+  finishedAfter: null,
+  payload: [],
+  q: null,
 }
 
 type Call = (db: Database) => Promise<unknown>
 const HOT: Record<string, Call> = {
-  insert_jobs: (on) => insertJobs(on, ids.map((id) => ({ ...newJob(), id }))),
-  insert_given_jobs: (on) => insertGivenJobs(on, ids.map((id) => ({ ...newJob(), id }))),
+  insert_jobs: (on) =>
+    insertJobs(
+      on,
+      ids.map((id) => ({ ...newJob(), id })),
+    ),
+  insert_given_jobs: (on) =>
+    insertGivenJobs(
+      on,
+      ids.map((id) => ({ ...newJob(), id })),
+    ),
   take_keys: (on) => takeKeys(on, [{ key: 'k', jobId: ids[0]!, meaning: 'm' }]),
   claim_jobs: (on) => claimJobs(on, { sessionId, limit: 100, lanes: [lane()], nextLeaseNo: 1, startable: 10 }),
   claim_jobs_of_many_lanes: (on) =>
@@ -39,9 +57,19 @@ const HOT: Record<string, Call> = {
   finish_jobs: (on) => finishJobs(on, reporter, completed, keeping),
   finish_keyed_jobs: (on) => finishKeyedJobs(on, reporter, completed, keeping),
   requeue_jobs: (on) =>
-    requeueJobs(on, reporter, ids.map((id) => ({ id, token: 1, state: 'retrying', delayMs: 1, counted: true, outcome: 'failed', ranMs: 1 })), keeping),
+    requeueJobs(
+      on,
+      reporter,
+      ids.map((id) => ({ id, token: 1, state: 'retrying', delayMs: 1, counted: true, outcome: 'failed', ranMs: 1 })),
+      keeping,
+    ),
   accepted_before: (on) => acceptedBefore(on, sessionId, completed),
-  write_progress: (on) => writeProgress(on, sessionId, ids.map((id) => ({ id, token: 1, value: 0.5 }))),
+  write_progress: (on) =>
+    writeProgress(
+      on,
+      sessionId,
+      ids.map((id) => ({ id, token: 1, value: 0.5 })),
+    ),
   note_starts: (on) => noteStarts(on, { sessionId, queue: 'default', upto: 3 }),
   heartbeat: (on) => heartbeat(on, { sessionId, leaseMs: 15_000, status: 'active' }),
   promote_due_jobs: (on) => promoteDueJobs(on, { limit: 1000 }),
@@ -50,7 +78,11 @@ const HOT: Record<string, Call> = {
   sync_leases: (on) => syncLeases(on, { sessionId, upto: 1, known: ids, maxGivenBack: 3 }),
   lock_lost_jobs: (on) => lockLostJobs(on, { limit: 500 }),
   recover_jobs: (on) =>
-    recoverJobs(on, ids.map((id) => ({ id, token: 1, sessionId, state: 'pending', delayMs: 0, counted: true })), keeping),
+    recoverJobs(
+      on,
+      ids.map((id) => ({ id, token: 1, sessionId, state: 'pending', delayMs: 0, counted: true })),
+      keeping,
+    ),
   search_jobs: (on) => searchJobs(on, everything, { before: null, look: 100, limit: 100 }),
   prune_keys: (on) => pruneKeys(on, { limit: 1000 }),
 }
@@ -70,16 +102,22 @@ function faultsOf(name: string, plan: PlanNode): string[] {
     const index = node['Index Name'] ?? ''
     const what = `${name}: ${node['Node Type']} of ${node['Relation Name']} ${index}`
     if (node['Node Type'] === 'Seq Scan') faults.push(what)
-    else if (/Index/.test(node['Node Type']) && !node['Index Cond'] && UNBOUNDED[name] !== index) faults.push(`${what}, unbounded`)
+    else if (/Index/.test(node['Node Type']) && !node['Index Cond'] && UNBOUNDED[name] !== index)
+      faults.push(`${what}, unbounded`)
     if (index === 'jobs_by_session' && NEVER_BY_SESSION.test(name)) faults.push(what)
   }
   return faults
 }
 
 const JOINS = ['', 'enable_nestloop', 'enable_hashjoin', 'enable_mergejoin']
-const SETTINGS = ['force_generic_plan', 'force_custom_plan'].flatMap((mode) => JOINS.map((join) => [mode, join] as const))
+const SETTINGS = ['force_generic_plan', 'force_custom_plan'].flatMap((mode) =>
+  JOINS.map((join) => [mode, join] as const),
+)
 
-async function withSettings<T>([mode, join]: readonly [string, string], work: (connection: Connection) => Promise<T>): Promise<T> {
+async function withSettings<T>(
+  [mode, join]: readonly [string, string],
+  work: (connection: Connection) => Promise<T>,
+): Promise<T> {
   const connection = await connect(db.connection, 'plans')
   try {
     await rawSql(connection, `set plan_cache_mode = ${mode}`)
@@ -90,7 +128,8 @@ async function withSettings<T>([mode, join]: readonly [string, string], work: (c
   }
 }
 
-const statements = () => Promise.all(Object.entries(HOT).map(async ([name, call]) => [name, await statementOf(call)] as const))
+const statements = () =>
+  Promise.all(Object.entries(HOT).map(async ([name, call]) => [name, await statementOf(call)] as const))
 
 async function faultsUnder(settings: readonly [string, string]): Promise<string[]> {
   return withSettings(settings, async (connection) => {
@@ -120,20 +159,27 @@ const fillHistory = () =>
 
 describe.each<[string, () => Promise<unknown>]>([
   ['never analysed', () => Promise.resolve()],
-  ['analysed when they were empty', async () => {
-    await db.sql('truncate forgeq.jobs, forgeq.finished_jobs')
-    await db.sql('analyze forgeq.jobs, forgeq.finished_jobs')
-    await fill(20_000)
-    await fillHistory()
-  }],
+  [
+    'analysed when they were empty',
+    async () => {
+      await db.sql('truncate forgeq.jobs, forgeq.finished_jobs')
+      await db.sql('analyze forgeq.jobs, forgeq.finished_jobs')
+      await fill(20_000)
+      await fillHistory()
+    },
+  ],
   ['analysed when they were full', () => db.sql('analyze forgeq.jobs, forgeq.finished_jobs')],
-  ['analysed when they were full, and emptied since', async () => {
-    await db.sql('delete from forgeq.jobs where id <> all (select id from forgeq.jobs limit 100)')
-    await db.sql('delete from forgeq.finished_jobs')
-  }],
+  [
+    'analysed when they were full, and emptied since',
+    async () => {
+      await db.sql('delete from forgeq.jobs where id <> all (select id from forgeq.jobs limit 100)')
+      await db.sql('delete from forgeq.finished_jobs')
+    },
+  ],
 ])('tables %s', (_what, age) => {
   beforeAll(async () => {
-    for (const table of ['jobs', 'finished_jobs_default', 'idempotency_keys']) await db.sql(`alter table forgeq.${table} set (autovacuum_enabled = false)`)
+    for (const table of ['jobs', 'finished_jobs_default', 'idempotency_keys'])
+      await db.sql(`alter table forgeq.${table} set (autovacuum_enabled = false)`)
     if ((await db.sql('select from forgeq.jobs limit 1')).length === 0) {
       await fill(20_000)
       await fillHistory()
@@ -179,7 +225,8 @@ describe('beside 200,000 jobs of a type that nobody serves', () => {
     nodesOf(plan)
       .filter((node) => JOBS.test(node['Relation Name'] ?? ''))
       .reduce(
-        (sum, node) => sum + ((node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0)) * (node['Actual Loops'] ?? 1),
+        (sum, node) =>
+          sum + ((node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0)) * (node['Actual Loops'] ?? 1),
         0,
       )
 
@@ -191,24 +238,33 @@ describe('beside 200,000 jobs of a type that nobody serves', () => {
     })
   }
 
-  test.each(SETTINGS)('a claim reads at most 20 rows for each that it leases, with %s and %s off', async (mode, join) => {
-    const lanes = [lane('test'), lane('other')]
-    for (const limit of [1, 10]) {
-      const before = await db.sql(`select from forgeq.jobs where state = 'running'`)
-      const read = await analyse((on) => claimJobs(on, { sessionId: live, lanes, limit, nextLeaseNo: 1, startable: 1 }), [mode, join])
-      const leased = (await db.sql(`select from forgeq.jobs where state = 'running'`)).length - before.length
-      expect(leased).toBe(limit)
-      expect(read).toBeLessThanOrEqual(20 * limit)
-    }
-  })
+  test.each(SETTINGS)(
+    'a claim reads at most 20 rows for each that it leases, with %s and %s off',
+    async (mode, join) => {
+      const lanes = [lane('test'), lane('other')]
+      for (const limit of [1, 10]) {
+        const before = await db.sql(`select from forgeq.jobs where state = 'running'`)
+        const read = await analyse(
+          (on) => claimJobs(on, { sessionId: live, lanes, limit, nextLeaseNo: 1, startable: 1 }),
+          [mode, join],
+        )
+        const leased = (await db.sql(`select from forgeq.jobs where state = 'running'`)).length - before.length
+        expect(leased).toBe(limit)
+        expect(read).toBeLessThanOrEqual(20 * limit)
+      }
+    },
+  )
 
   test('lanes are found by a few leaps', async () => {
     expect(await analyse(HOT['find_lanes']!, ['force_custom_plan', ''])).toBeLessThanOrEqual(20)
   })
 
   test('a scheduler finds nothing due without reading what waits for later', async () => {
-    await db.sql(`update forgeq.jobs set state = 'scheduled', run_at = run_at + interval '1 day', expires_at = now() + interval '2 days' where id in (select id from forgeq.jobs where type = 'nobodys' limit 20000)`)
+    await db.sql(
+      `update forgeq.jobs set state = 'scheduled', run_at = run_at + interval '1 day', expires_at = now() + interval '2 days' where id in (select id from forgeq.jobs where type = 'nobodys' limit 20000)`,
+    )
     for (const name of ['promote_due_jobs', 'expire_jobs'])
-      for (const mode of ['force_generic_plan', 'force_custom_plan']) expect(await analyse(HOT[name]!, [mode, ''])).toBeLessThanOrEqual(20)
+      for (const mode of ['force_generic_plan', 'force_custom_plan'])
+        expect(await analyse(HOT[name]!, [mode, ''])).toBeLessThanOrEqual(20)
   })
 })

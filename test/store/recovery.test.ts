@@ -33,7 +33,11 @@ async function recoverWhile(meanwhile: () => Promise<unknown>): Promise<number> 
     await rawSql(holder, 'select pg_advisory_xact_lock($1)', [GATE])
     recovering = db.pool.transaction(async (tx) => {
       const lost = await lockLostJobs(gated(tx), { limit: 100 })
-      return recoverJobs(tx, lost.map((job) => decideLost(job)), keeping)
+      return recoverJobs(
+        tx,
+        lost.map((job) => decideLost(job)),
+        keeping,
+      )
     })
     await untilWaiting(db, 1)
     await meanwhile()
@@ -42,7 +46,11 @@ async function recoverWhile(meanwhile: () => Promise<unknown>): Promise<number> 
 }
 
 const leaseAnew = (id: string, session: string) =>
-  db.sql(`update forgeq.jobs set session_id = $2, token = token + 1, attempt = attempt + 1, lease_no = 1 where id = $1`, id, session)
+  db.sql(
+    `update forgeq.jobs set session_id = $2, token = token + 1, attempt = attempt + 1, lease_no = 1 where id = $1`,
+    id,
+    session,
+  )
 
 describe('recovery', () => {
   test('takes what it has seen when nothing happens meanwhile', async () => {
@@ -54,13 +62,19 @@ describe('recovery', () => {
 
   test('leaves a job alone that a live session has leased between the look and the lock', async () => {
     const live = await insertSession(db.pool)
-    const id = await insertJob(db.pool, { state: 'running', session: await insertSession(db.pool, { expiresInMs: -1 }) })
+    const id = await insertJob(db.pool, {
+      state: 'running',
+      session: await insertSession(db.pool, { expiresInMs: -1 }),
+    })
     expect(await recoverWhile(() => leaseAnew(id, live))).toBe(0)
     expect(await jobOf(db.pool, id)).toMatchObject({ state: 'running', lost: 0, attempt: 2, worker: { id: live } })
   })
 
   test('leaves a job alone that a session has leased which registered between the look and the lock', async () => {
-    const id = await insertJob(db.pool, { state: 'running', session: await insertSession(db.pool, { expiresInMs: -1 }) })
+    const id = await insertJob(db.pool, {
+      state: 'running',
+      session: await insertSession(db.pool, { expiresInMs: -1 }),
+    })
     let live = ''
     expect(
       await recoverWhile(async () => {
@@ -72,13 +86,19 @@ describe('recovery', () => {
   })
 
   test('leaves a job alone that has ended between the look and the lock', async () => {
-    const id = await insertJob(db.pool, { state: 'running', session: await insertSession(db.pool, { expiresInMs: -1 }) })
+    const id = await insertJob(db.pool, {
+      state: 'running',
+      session: await insertSession(db.pool, { expiresInMs: -1 }),
+    })
     expect(await recoverWhile(() => db.sql('delete from forgeq.jobs where id = $1', id))).toBe(0)
   })
 
   test('is not held up by a row that somebody else has locked, and takes it with the next pass', async () => {
     const session = await insertSession(db.pool, { ended: 'stopped' })
-    const [locked, free] = [await insertJob(db.pool, { state: 'running', session }), await insertJob(db.pool, { state: 'running', session })]
+    const [locked, free] = [
+      await insertJob(db.pool, { state: 'running', session }),
+      await insertJob(db.pool, { state: 'running', session }),
+    ]
     await db.pool.transaction(async (tx) => {
       await rawSql(tx, 'select from forgeq.jobs where id = $1 for update', [locked])
       expect((await lockLostJobs(db.pool, { limit: 10 })).map(({ id }) => id)).toEqual([free])
@@ -111,7 +131,10 @@ describe('sessions', () => {
     expect(await endExpiredSessions(db.pool)).toBe(0)
     expect(await nextExpiryMs(db.pool)).toBeGreaterThan(5_000)
     await endSession(db.pool, { sessionId: expired, reason: 'stopped' })
-    const reasons = await db.sql<{ id: string; end_reason: string }>('select id, end_reason from forgeq.sessions where id = $1', expired)
+    const reasons = await db.sql<{ id: string; end_reason: string }>(
+      'select id, end_reason from forgeq.sessions where id = $1',
+      expired,
+    )
     expect(reasons).toEqual([{ id: expired, end_reason: 'lease expired' }])
     expect(await pruneSessions(db.pool, { limit: 10 })).toBe(1)
     const left = (await db.sql<{ id: string }>('select id from forgeq.sessions')).map(({ id }) => id)

@@ -13,9 +13,13 @@ const DAY_MS = 86_400_000
 const db = testDatabase()
 const fresh = testDatabase({ template: false })
 const prune = (on = db) => createPruner(loopContext(on.pool)).runOnce()
-const dayAfter = (day: string, days: number) => new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10)
+const dayAfter = (day: string, days: number) =>
+  new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10)
 const partitionOf = async (id: string, on = db) => {
-  const [row] = await on.sql<{ name: string }>('select part.relname as name from forgeq.finished_jobs as job join pg_class as part on part.oid = job.tableoid where job.id = $1', id)
+  const [row] = await on.sql<{ name: string }>(
+    'select part.relname as name from forgeq.finished_jobs as job join pg_class as part on part.oid = job.tableoid where job.id = $1',
+    id,
+  )
   return row?.name
 }
 const today = async () => (await listPartitions(db.pool)).today
@@ -47,7 +51,8 @@ describe('the history', () => {
   test('loses a partition when its last day is over, and nothing before', async () => {
     const now = await today()
     const [gone, last] = [dayAfter(now, -1), now]
-    for (const from of [gone, last]) await db.pool.transaction((tx) => addPartition(tx, { name: nameOf(from), from, to: dayAfter(from, 1) }))
+    for (const from of [gone, last])
+      await db.pool.transaction((tx) => addPartition(tx, { name: nameOf(from), from, to: dayAfter(from, 1) }))
     const [old, current] = [await finishedOn(gone), await finishedOn(last)]
     expect(await partitionOf(old)).toBe(nameOf(gone))
     await prune()
@@ -107,7 +112,9 @@ describe('behind an open reader', () => {
     const over = { name: nameOf(dayAfter(now, -2)), from: dayAfter(now, -2), to: dayAfter(now, -1) }
     await db.pool.transaction((tx) => addPartition(tx, over))
     const ahead = nameOf(dayAfter(now, 21))
-    await db.pool.transaction((tx) => dropPartition(tx, { name: ahead, from: dayAfter(now, 21), to: dayAfter(now, 22) }))
+    await db.pool.transaction((tx) =>
+      dropPartition(tx, { name: ahead, from: dayAfter(now, 21), to: dayAfter(now, 22) }),
+    )
 
     await withCaller(db, async (reader) => {
       await reader.query('begin isolation level repeatable read')
@@ -139,7 +146,10 @@ describe('behind an open reader', () => {
       await reader.query('select count(*) from forgeq.finished_jobs')
       for (const work of [
         () => db.pool.transaction((tx) => dropPartition(tx, partition)),
-        () => db.pool.transaction((tx) => addPartition(tx, { name: nameOf(dayAfter(now, -6)), from: dayAfter(now, -6), to: dayAfter(now, -5) })),
+        () =>
+          db.pool.transaction((tx) =>
+            addPartition(tx, { name: nameOf(dayAfter(now, -6)), from: dayAfter(now, -6), to: dayAfter(now, -5) }),
+          ),
       ]) {
         const took = await timed(() => expect(work()).rejects.toMatchObject({ code: 'unavailable' }))
         expect(took).toBeLessThan(1_000)

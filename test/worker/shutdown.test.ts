@@ -104,10 +104,14 @@ describe('a worker that is stopped', () => {
   })
 
   test('ends once however often it is told', async () => {
-    const { worker } = await busy(() => undefined)
-    await Promise.all([worker.stop(), worker.stop(), worker.stop({ graceMs: 1 })])
+    const end = gate()
+    const { worker } = await busy(() => end.promise)
+    const stops = [worker.stop(), worker.stop(), worker.stop({ graceMs: 1 })]
+    end.open()
+    await Promise.all(stops)
     await worker.stop()
-    expect(worker.log.filter(({ level }) => (level as number) >= 50)).toEqual([])
+    expect(worker.log.filter(({ msg }) => msg === 'job completed')).toHaveLength(5 + 3)
+    expect(worker.log.filter(({ level }) => (level as number) >= 40)).toEqual([])
     await db.sql(`delete from forgeq.jobs`)
   })
 
