@@ -1,5 +1,6 @@
 export { ForgeQError, type ErrorCode, type Problem } from './errors.ts'
 export { type EnqueueJobOptions, ForgeQ, type ForgeQOptions, type JobOutcome } from './forgeq.ts'
+export type { EnqueuedJob, JobView } from './job-view.ts'
 export {
   nonRetryable,
   NonRetryableError,

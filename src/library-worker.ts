@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Logger, pino } from 'pino'
 import type { Config } from './config.ts'
 import { ForgeQError } from './errors.ts'
@@ -8,6 +7,7 @@ import type { OpenedDatabase } from './open-database.ts'
 import { keepingOf } from './queue/create.ts'
 import { createNotifier } from './queue/notifier.ts'
 import { createListener, type Listener } from './store/listener.ts'
+import { waitAtMost } from './store/wait-at-most.ts'
 import { packageVersion } from './version.ts'
 import { defaultWorkerName } from './worker-name.ts'
 import { definitionOf, handlerOfDefinition, type JobDefinition } from './worker/definition.ts'
@@ -130,7 +130,7 @@ export function createLibraryWorker({ settings, config: base, open }: LibraryWor
       const passes = running.stopLoops?.()
       await running.worker.stop(how)
       // A pass that the database does not answer ends with its connection; nothing is lost by it.
-      await Promise.race([Promise.all([passes, running.listener.close()]), sleep(LEAVE_MS)])
+      await waitAtMost(LEAVE_MS, Promise.all([passes, running.listener.close()]))
     },
     async metrics() {
       const running = await started

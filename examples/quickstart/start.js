@@ -9,7 +9,7 @@ import { follow } from './run/follow.js'
 import { MAIL_SERVER_NOTE, OUT } from './run/folders.js'
 import { startForgeqDev } from './run/forgeq-dev.js'
 import { createReporter, printNextSteps, printSummary } from './run/report.js'
-import { endLive, say } from './run/screen.js'
+import { block, endLive, plain, say } from './run/screen.js'
 import { createStopper } from './run/stopper.js'
 
 const once = readOnce()
@@ -36,7 +36,7 @@ function readOnce() {
 async function runExample() {
   const { checkAll } = await import('./run/checks.js')
   const mail = await openMailServer()
-  const url = await openForgeq(mail.port)
+  const { url, show } = await openForgeq(mail.port)
   const api = createApi(url)
   const { run, jobs } = await readInput()
   const enqueuedAt = Date.now()
@@ -53,7 +53,9 @@ async function runExample() {
   )
   const held = printSummary(entries, await checkAll(entries, mail.received))
   process.exitCode = held ? 0 : 1
-  if (!once) printNextSteps(url, entries.find(({ job }) => job.state === 'dead')?.job)
+  if (once) return
+  printNextSteps(url, entries.find(({ job }) => job.state === 'dead')?.job)
+  show()
 }
 
 async function openMailServer() {
@@ -78,13 +80,18 @@ async function openMailServer() {
 async function openForgeq(mailPort) {
   const forgeq = startForgeqDev({ env: { QUICKSTART_SMTP_PORT: String(mailPort) } })
   stopper.addStep(forgeq.stop, forgeq.hurry)
-  const url = await forgeq.ready()
+  const sayWhy = () => !stopper.stopping && block(forgeq.lastLines().map(plain))
+  const url = await forgeq.ready().catch((error) => {
+    sayWhy()
+    throw error
+  })
   void forgeq.exited.then((cause) => {
+    sayWhy()
     fail(new Error(`forgeq dev ended: ${cause}`))
     return stopper.stop()
   })
-  say(`forgeq dev serves ${url}`)
-  return url
+  say(`forgeq dev serves ${url}, its log is examples/quickstart/out/forgeq.log`)
+  return { url, show: forgeq.show }
 }
 
 /** Says what went wrong, unless it went wrong because everything is being stopped. */

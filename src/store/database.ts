@@ -2,6 +2,7 @@ import pg from 'pg'
 import { ForgeQError } from '../errors.ts'
 import { isTransient, unavailable } from './failures.ts'
 import type { Statement } from './sql.ts'
+import { waitAtMost } from './wait-at-most.ts'
 
 /** Anything that runs a statement: the pool, one connection, a transaction, a caller's own transaction. */
 export interface Database {
@@ -198,7 +199,9 @@ export function createPool(options: ConnectionOptions, { size, purpose, onRefuse
     },
     async close() {
       const late = setTimeout(() => clients.forEach(cutOff), CLOSE_MS)
-      await pool.end().finally(() => clearTimeout(late))
+      const ended = pool.end().finally(() => clearTimeout(late))
+      // A connection that is just being made and is not answered ends by itself.
+      await waitAtMost(2 * CLOSE_MS, ended)
     },
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection, DatabasePool } from './database.ts'
+import { waitAtMost } from './wait-at-most.ts'
 import { listenForWakeUps, type WakeUp } from './wakeups.ts'
 
 export interface Listener {
@@ -50,7 +51,7 @@ export function createListener(db: DatabasePool): Listener {
       stopping.abort()
       await connection?.close().catch(() => {})
       // A connection that is just being made and is not answered ends by itself.
-      await Promise.race([running, sleep(CLOSE_MS)])
+      if (running) await waitAtMost(CLOSE_MS, running)
     },
   }
 }

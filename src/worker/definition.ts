@@ -25,6 +25,10 @@ export interface JobOptions<Payload = unknown, Result = unknown> {
   /** Longest run; 1 h when absent. */
   timeout?: string
   backoff?: BackoffOptions
+  /** How long a run that was aborted by its timeout may take to end before it is given up; 30 s when absent. */
+  abortGrace?: string
+  /** In the worker's own process, the only way in this release. */
+  isolate?: 'inline'
   /** What a stored payload that fails its schema comes to: `retry` (default) or `dead` at once. */
   invalidPayload?: 'retry' | 'dead'
   run(payload: Payload, job: RunningJob): Result | Promise<Result>
@@ -33,10 +37,22 @@ export interface JobOptions<Payload = unknown, Result = unknown> {
 export interface JobDefinition<Payload = unknown, Result = unknown> extends JobOptions<Payload, Result> {
   readonly timeoutMs?: number
   readonly backoffMs?: Backoff
+  readonly abortGraceMs?: number
   readonly [DEFINITION]: true
 }
 
-const KNOWN = new Set(['type', 'queue', 'payload', 'maxAttempts', 'timeout', 'backoff', 'invalidPayload', 'run'])
+const KNOWN = new Set([
+  'type',
+  'queue',
+  'payload',
+  'maxAttempts',
+  'timeout',
+  'backoff',
+  'abortGrace',
+  'isolate',
+  'invalidPayload',
+  'run',
+])
 
 /**
  * Defines a job: its type, how it is run and what its enqueues take as defaults. Payload and result are inferred
@@ -51,10 +67,13 @@ export function defineJob<Payload, Result>(
   if (unknown) throw new TypeError(`defineJob: there is no option ${unknown} in this release`)
   if (typeof options.type !== 'string' || typeof options.run !== 'function')
     throw new TypeError('defineJob: `type` and `run` are needed')
+  if (options.isolate !== undefined && options.isolate !== 'inline')
+    throw new TypeError("defineJob: `isolate` can only be 'inline' in this release")
   return {
     ...options,
     ...(options.timeout === undefined ? {} : { timeoutMs: durationMs('timeout', options.timeout) }),
     ...(options.backoff === undefined ? {} : { backoffMs: backoffOf(options.backoff) }),
+    ...(options.abortGrace === undefined ? {} : { abortGraceMs: durationMs('abortGrace', options.abortGrace) }),
     [DEFINITION]: true,
   } as JobDefinition<Payload, Awaited<Result>>
 }
@@ -72,6 +91,7 @@ export function handlerOfDefinition(definition: JobDefinition, source: string): 
     source,
     ...(definition.timeoutMs === undefined ? {} : { timeoutMs: definition.timeoutMs }),
     ...(definition.backoffMs === undefined ? {} : { backoff: definition.backoffMs }),
+    ...(definition.abortGraceMs === undefined ? {} : { abortGraceMs: definition.abortGraceMs }),
     ...(definition.payload === undefined ? {} : { schema: definition.payload }),
     ...(definition.invalidPayload === undefined ? {} : { invalidPayload: definition.invalidPayload }),
     run: (payload, job) => definition.run(payload, job),

@@ -33,6 +33,7 @@ export interface Handler {
   /** The file it came from, or `library`. */
   readonly source: string
   readonly timeoutMs?: number
+  readonly abortGraceMs?: number
   readonly backoff?: Backoff
   readonly schema?: StandardSchemaV1
   /** A payload that fails its schema is dead at once instead of being retried. */

@@ -66,7 +66,10 @@ export class Pool {
   start(lease: Lease): void {
     const { context, abortGraceMs, onStart } = this.#options
     const handler = context.handlers.handlers.get(lease.type)!
-    const run = new Run(lease, { timeoutMs: lease.timeoutMs ?? handler.timeoutMs ?? DEFAULT_TIMEOUT_MS, abortGraceMs })
+    const run = new Run(lease, {
+      timeoutMs: lease.timeoutMs ?? handler.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      abortGraceMs: handler.abortGraceMs ?? abortGraceMs,
+    })
     this.#runs.set(lease.id, run)
     this.#lastStart = run.startedAt
     onStart(lease)

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { uuidv7 } from 'uuidv7'
 import type { ConnectionOptions, DatabasePool } from '../store/database.ts'
 import { endSession, registerSession } from '../store/sessions.ts'
+import { waitAtMost } from '../store/wait-at-most.ts'
 import { type Heartbeat, monotonicMs, startHeartbeat } from './heartbeat.ts'
 import type { Session } from './lease.ts'
 
@@ -139,7 +140,7 @@ export class SessionKeeper {
     this.#stopping.abort()
     // A registration that is under way comes first: it would leave a session behind that nobody ends.
     const ended = this.#registering.then(() => this.#deregister())
-    await Promise.race([ended, sleep(withinMs)])
-    await Promise.race([this.#heartbeat.stop(), sleep(HEARTBEAT_STOP_MS)])
+    await waitAtMost(withinMs, ended)
+    await waitAtMost(HEARTBEAT_STOP_MS, this.#heartbeat.stop())
   }
 }

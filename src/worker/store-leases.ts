@@ -4,6 +4,7 @@ import { backendLives } from '../store/backends.ts'
 import type { Connection, DatabasePool } from '../store/database.ts'
 import { claimJobs, findLanes, type LaneClaim, type LeasedJob, noteStarts, pausedQueues } from '../store/leases.ts'
 import { syncLeases } from '../store/recovery.ts'
+import { waitAtMost } from '../store/wait-at-most.ts'
 import { Lanes } from './lanes.ts'
 import type { Lease, Session } from './lease.ts'
 
@@ -124,7 +125,10 @@ export class StoreLeases {
 
   async close(): Promise<void> {
     // A claim that is not answered any more is cut off.
-    await Promise.race([this.#busy.catch(() => {}), sleep(CLOSE_MS)])
+    await waitAtMost(
+      CLOSE_MS,
+      this.#busy.catch(() => {}),
+    )
     await this.#connection?.close().catch(() => {})
   }
 

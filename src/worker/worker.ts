@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { toJobError } from '../job/job-error.ts'
 import type { ConnectionOptions, DatabasePool } from '../store/database.ts'
 import type { Keeping } from '../store/history.ts'
+import { waitAtMost } from '../store/wait-at-most.ts'
 import type { WakeUp } from '../store/wakeups.ts'
 import { Dispatcher } from './dispatcher.ts'
 import type { HandlerSet, Middleware } from './handler.ts'
@@ -58,6 +59,7 @@ export interface RunningWorker {
 const AFTER_ABORT_MS = 2_000
 const FLUSH_MS = 1_500
 const GOODBYE_MS = 500
+const LEASES_CLOSE_MS = 200
 const SWEEP_MS = 100
 
 /** Registers a worker and starts to run jobs. @throws `unavailable` when the database is away */
@@ -205,7 +207,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     await keeper.stop(GOODBYE_MS)
     clearInterval(sweep)
     progress.stop()
-    await Promise.race([leases.close(), new Promise((resolve) => setTimeout(resolve, 200))])
+    await waitAtMost(LEASES_CLOSE_MS, leases.close())
   }
 
   try {

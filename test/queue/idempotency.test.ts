@@ -16,7 +16,7 @@ const db = testDatabase({ size: 20 })
 const queue = () => createJobQueue(db.pool, DEFAULTS)
 const keeping = keepingOf(DEFAULTS)
 const enqueue = (fields: Partial<NewJob>) => queue().enqueue(newJob(fields))
-const idOf = ({ job, removed }: Enqueued) => (job ?? removed!).id
+const idOf = ({ job, removed }: Enqueued) => (job ?? removed).id
 const conflict = { code: 'conflict' }
 
 const jobsOf = async (type: string) =>
@@ -330,79 +330,6 @@ describe('an open transaction of a caller', () => {
       expect((await caller.query('select n from own')).rows).toEqual([{ n: 1 }])
     })
     expect(await jobsOf('mine')).toHaveLength(1)
-  })
-})
-
-describe('an id given twice', () => {
-  test('with the same meaning is the same job: waiting, finished, retried', async () => {
-    const asked = newJob({ type: 'given', id: uuidv7() })
-    const first = await queue().enqueue(asked)
-    expect(first).toMatchObject({ created: true, job: { id: asked.id } })
-    expect(await queue().enqueue(asked)).toMatchObject({ created: false, job: { id: asked.id, state: 'pending' } })
-    await complete(asked.id!)
-    expect(await queue().enqueue(asked)).toMatchObject({ created: false, job: { id: asked.id, state: 'completed' } })
-    await queue().jobs.retry(asked.id!)
-    expect(await queue().enqueue(asked)).toMatchObject({ created: false, job: { id: asked.id, state: 'pending' } })
-    expect(await jobsOf('given')).toEqual([asked.id])
-    const [counted] = await db.sql<{ n: number }>(
-      `select sum(n)::int as n from forgeq.count_deltas where type = 'given' and event = 'enqueued'`,
-    )
-    expect(counted!.n).toBe(1)
-  })
-
-  test('with another meaning is a conflict, waiting or finished', async () => {
-    const asked = newJob({ type: 'given2', id: uuidv7() })
-    await queue().enqueue(asked)
-    const other = { ...asked, payloadJson: '{"other":true}' }
-    await expect(queue().enqueue(other)).rejects.toMatchObject({ ...conflict, details: { id: asked.id } })
-    await complete(asked.id!)
-    await expect(queue().enqueue(other)).rejects.toMatchObject({ ...conflict, details: { id: asked.id } })
-    expect(await jobsOf('given2')).toEqual([asked.id])
-  })
-
-  test('of a job that was enqueued without one is the same job when type, queue and payload are the same', async () => {
-    const { job } = await enqueue({ type: 'made', payloadJson: '{"a":1}' })
-    const again = { type: 'made', id: job!.id }
-    expect(await enqueue({ ...again, payloadJson: '{"a":1.0}' })).toMatchObject({
-      created: false,
-      job: { id: job!.id },
-    })
-    await expect(enqueue({ ...again, payloadJson: '{"a":2}' })).rejects.toMatchObject(conflict)
-  })
-
-  test('by 32 at once makes one job', async () => {
-    const one = queue()
-    const asked = newJob({ type: 'ids32', id: uuidv7() })
-    const answers = await Promise.all(Array.from({ length: 32 }, () => one.enqueue(asked)))
-    expect(answers.filter(({ created }) => created)).toHaveLength(1)
-    expect(await jobsOf('ids32')).toEqual([asked.id])
-  })
-
-  test('while its job is being moved to history is the same job', async () => {
-    const asked = newJob({ type: 'moving', id: uuidv7() })
-    await queue().enqueue(asked)
-    const moving = gate()
-    const moved = gate()
-    const cancelling = db.pool.transaction(async (tx) => {
-      await cancelWaitingJob(tx, asked.id!, keeping)
-      moving.open()
-      await moved.opened
-    })
-    await moving.opened
-    const again = queue().enqueue(asked) // waits for the delete
-    await untilWaiting(db, 1)
-    moved.open()
-    await cancelling
-    expect(await again).toMatchObject({ created: false, job: { id: asked.id, state: 'cancelled' } })
-    expect(await db.sql('select from forgeq.jobs where id = $1', asked.id)).toEqual([])
-    expect(await jobsOf('moving')).toEqual([asked.id])
-  })
-
-  test('with a key that is not its own leaves that key free', async () => {
-    const asked = newJob({ type: 'idkey', id: uuidv7() })
-    await queue().enqueue(asked)
-    expect(await queue().enqueue({ ...asked, idempotencyKey: 'unused' })).toMatchObject({ created: false })
-    expect(await enqueue({ type: 'idkey2', idempotencyKey: 'unused' })).toMatchObject({ created: true })
   })
 })
 

@@ -129,7 +129,7 @@ describe('a filter', () => {
   const found = async (filter: Partial<JobFilter>) => {
     const { items } = await listJobs(filtering.pool, { limit: 100, ...filter })
     const names = Object.fromEntries(Object.entries(ids).map(([name, id]) => [id, name]))
-    return items.map(({ id }) => names[id]).sort()
+    return items.map(({ id }) => names[id]!).sort()
   }
 
   test.each<[string, Partial<JobFilter>, string[]]>([

@@ -40,7 +40,7 @@ describe('the result of a job', () => {
   test('is the state when who waits has gone', async () => {
     const id = await insertJob(db.pool)
     const gone = new AbortController()
-    const looks = watched(db.pool, () => void gone.abort())
+    const looks = watched(db.pool, () => gone.abort())
     const { result } = createJobQueue(looks, DEFAULTS).jobs
     expect(await result(id, { waitMs: 60_000, signal: gone.signal })).toEqual({ state: 'pending' })
     expect(looks.names).toHaveLength(1)
@@ -48,12 +48,12 @@ describe('the result of a job', () => {
 
   test('of one that returned nothing is null, of a dead one its error, of a cancelled one its reason', async () => {
     const [nothing, dead, cancelled] = [await insertJob(db.pool), await insertJob(db.pool), await insertJob(db.pool)]
-    await finishJob(db.pool, nothing!)
-    await finishJob(db.pool, dead!, { state: 'dead', reason: 'attempts spent', error: ERROR })
-    await queue().jobs.cancel(cancelled!)
-    expect(await forgeq.result(nothing!)).toEqual({ state: 'completed', result: null })
-    expect(await forgeq.result(dead!)).toEqual({ state: 'dead', reason: 'attempts spent', error: ERROR })
-    expect(await forgeq.result(cancelled!)).toEqual({ state: 'cancelled', reason: 'cancelled' })
+    await finishJob(db.pool, nothing)
+    await finishJob(db.pool, dead, { state: 'dead', reason: 'attempts spent', error: ERROR })
+    await queue().jobs.cancel(cancelled)
+    expect(await forgeq.result(nothing)).toEqual({ state: 'completed', result: null })
+    expect(await forgeq.result(dead)).toEqual({ state: 'dead', reason: 'attempts spent', error: ERROR })
+    expect(await forgeq.result(cancelled)).toEqual({ state: 'cancelled', reason: 'cancelled' })
   })
 
   test('keeps every digit', async () => {

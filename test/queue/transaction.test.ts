@@ -102,8 +102,9 @@ describe("a job in the caller's transaction", () => {
 
   test("is answered the same when the caller's driver has parsers of its own", async () => {
     const { host, port, user, password, database } = db.connection
+    const parserOf = pg.types.getTypeParser as (oid: number) => unknown
     const types = {
-      getTypeParser: (oid: number) => (oid === 20 || oid === 1700 ? BigInt : pg.types.getTypeParser(oid)),
+      getTypeParser: (oid: number) => (oid === 20 || oid === 1700 ? BigInt : parserOf(oid)),
     }
     const client = new pg.Client({
       host,
@@ -111,7 +112,7 @@ describe("a job in the caller's transaction", () => {
       database,
       user: user!,
       password: password!,
-      types: types as pg.CustomTypesConfig,
+      types: types,
     })
     await client.connect()
     await client.query('begin')

@@ -15,38 +15,12 @@ import { lockLostJobs, recoverJobs, syncLeases } from '../../src/store/recovery.
 import { heartbeat } from '../../src/store/sessions.ts'
 import { rawSql, testDatabase } from '../support/database.ts'
 import { insertJob, insertSession, jobOf } from '../support/factory.ts'
+import { completed, ERROR, failed, held, type Held, reporterOf } from '../support/lease.ts'
 import { untilWaiting } from '../support/caller.ts'
 import { gate } from '../support/watched.ts'
 
 const db = testDatabase()
 const keeping = keepingOf(DEFAULTS)
-const jobs = () => createJobQueue(db.pool, DEFAULTS).jobs
-const ERROR = { name: 'Error', message: 'no', fingerprint: 'f' }
-
-interface Held {
-  id: string
-  token: number
-  sessionId: string
-}
-
-/** A running job, third run, fifth lease, and the lease that holds it. */
-async function held(fields: Parameters<typeof insertJob>[1] = {}): Promise<Held> {
-  const sessionId = await insertSession(db.pool, { name: 'holder' })
-  const id = await insertJob(db.pool, { state: 'running', session: sessionId, attempt: 3, token: 5, ...fields })
-  return { id, token: 5, sessionId }
-}
-const reporterOf = (sessionId: string) => ({ sessionId, worker: { id: sessionId, name: 'holder' } })
-const failed = ({ id, token }: Held): RequeuedOutcome => ({
-  id,
-  token,
-  state: 'retrying',
-  delayMs: 1_000,
-  counted: true,
-  outcome: 'failed',
-  error: ERROR,
-  ranMs: 1,
-})
-const completed = ({ id, token }: Held) => ({ id, token, state: 'completed' as const, ranMs: 1 })
 
 /** Each acts in the name of a lease; resolves to whether the store took it. */
 const FENCED: Record<string, (lease: Held) => Promise<boolean>> = {
@@ -79,17 +53,17 @@ describe.each(Object.keys(FENCED))('%s', (name) => {
     expect(await jobOf(db.pool, lease.id)).toEqual(before)
   }
 
-  test('is taken from the lease that holds the job', async () => expect(await act(await held())).toBe(true))
+  test('is taken from the lease that holds the job', async () => expect(await act(await held(db.pool))).toBe(true))
   test('is refused to another session with the right token', async () =>
-    refuses(await held(), { sessionId: await insertSession(db.pool) }))
-  test('is refused to an earlier token', async () => refuses(await held(), { token: 4 }))
-  test('is refused to a token that does not exist yet', async () => refuses(await held(), { token: 6 }))
+    refuses(await held(db.pool), { sessionId: await insertSession(db.pool) }))
+  test('is refused to an earlier token', async () => refuses(await held(db.pool), { token: 4 }))
+  test('is refused to a token that does not exist yet', async () => refuses(await held(db.pool), { token: 6 }))
   test('is refused for a job that waits', async () => {
     const id = await insertJob(db.pool, { attempt: 3, token: 5 })
     await refuses({ id, token: 5, sessionId: await insertSession(db.pool) }, {})
   })
   test('is refused for a job that has ended', async () => {
-    const lease = await held()
+    const lease = await held(db.pool)
     await finishJobs(db.pool, reporterOf(lease.sessionId), [completed(lease)], keeping)
     await refuses(lease, {})
   })
@@ -104,7 +78,7 @@ describe.each(Object.keys(FENCED))('%s', (name) => {
     if (name !== 'finish' && name !== 'requeue') return
     const sessionId = await insertSession(db.pool)
     const batch: Held[] = []
-    for (const token of [5, 4, 5]) batch.push({ ...(await held({ session: sessionId })), token, sessionId })
+    for (const token of [5, 4, 5]) batch.push({ ...(await held(db.pool, { session: sessionId })), token, sessionId })
     const accepted =
       name === 'finish'
         ? await finishJobs(db.pool, reporterOf(sessionId), batch.map(completed), keeping)
@@ -117,7 +91,7 @@ describe.each(Object.keys(FENCED))('%s', (name) => {
       [4, 5],
       [5, 4],
     ]) {
-      const lease = await held()
+      const lease = await held(db.pool)
       const batch = order.map((token) => ({ ...lease, token }))
       const accepted =
         name === 'finish'
@@ -138,275 +112,5 @@ describe.each(Object.keys(FENCED))('%s', (name) => {
         name === 'finish' ? { resultJson: '5' } : { error: { message: '5' } },
       )
     }
-  })
-})
-
-describe('sync', () => {
-  const sync = (sessionId: string, fields: Partial<Parameters<typeof syncLeases>[1]> = {}) =>
-    syncLeases(db.pool, { sessionId, upto: 100, known: [], maxGivenBack: 3, ...fields })
-
-  test('gives back what the session holds and the worker does not know, at no attempt', async () => {
-    const { id, sessionId } = await held()
-    const known = await insertJob(db.pool, { state: 'running', session: sessionId })
-    const other = await held()
-    expect(await sync(sessionId, { known: [known] })).toEqual({ givenBack: 1, cancelling: [] })
-    expect(await jobOf(db.pool, id)).toMatchObject({ state: 'pending', attempt: 2, lost: 0, attempts: [] })
-    expect(await jobOf(db.pool, known)).toMatchObject({ state: 'running' })
-    expect(await jobOf(db.pool, other.id)).toMatchObject({ state: 'running' })
-    const [row] = await db.sql('select token, given_back from forgeq.jobs where id = $1', id)
-    expect(row).toEqual({ token: 5, given_back: 1 })
-  })
-
-  test('leaves alone what was leased after the newest that the worker names', async () => {
-    const { id, sessionId } = await held({ leaseNo: 8 })
-    expect(await sync(sessionId, { upto: 7 })).toEqual({ givenBack: 0, cancelling: [] })
-    expect((await jobOf(db.pool, id)).state).toBe('running')
-    expect(await sync(sessionId, { upto: 8 })).toMatchObject({ givenBack: 1 })
-  })
-
-  test('names what is to be cancelled instead', async () => {
-    const { id, token, sessionId } = await held({ cancelRequested: true })
-    expect(await sync(sessionId)).toEqual({ givenBack: 0, cancelling: [{ id, token }] })
-    expect((await jobOf(db.pool, id)).state).toBe('running')
-  })
-
-  test('leaves to recovery, as lost, what has been given back three times before', async () => {
-    const { id, sessionId } = await held({ givenBack: 3 })
-    await sync(sessionId)
-    const lost = await db.pool.transaction(async (tx) => {
-      const found = (await lockLostJobs(tx, { limit: 100 })).filter((job) => job.id === id)
-      await recoverJobs(
-        tx,
-        found.map((job) => decideLost(job)),
-        keeping,
-      )
-      return found
-    })
-    expect(lost).toMatchObject([{ mayHaveStarted: true, attempt: 3 }])
-    expect(await jobOf(db.pool, id)).toMatchObject({
-      state: 'pending',
-      attempt: 3,
-      lost: 1,
-      attempts: [{ outcome: 'lost' }],
-    })
-  })
-})
-
-describe('the same outcome sent again', () => {
-  const earlier = async ({ id, token, sessionId }: Held) =>
-    (await acceptedBefore(db.pool, sessionId, [{ id, token }])).get(id)
-
-  test('is found where it ended the job', async () => {
-    const lease = await held()
-    expect(await earlier(lease)).toBeUndefined()
-    await FENCED['finish']!(lease)
-    expect(await earlier(lease)).toBe('completed')
-    expect(await earlier({ ...lease, token: 4 })).toBeUndefined()
-    expect(await earlier({ ...lease, sessionId: await insertSession(db.pool) })).toBeUndefined()
-  })
-
-  test('is found where the job waits again, runs elsewhere, or was retried by a person', async () => {
-    const lease = await held()
-    await FENCED['requeue']!(lease)
-    expect(await earlier(lease)).toBe('retrying')
-    const next = await insertSession(db.pool)
-    await db.sql(
-      `update forgeq.jobs set state = 'running', attempt = 4, token = 6, session_id = $2, lease_no = 1 where id = $1`,
-      lease.id,
-      next,
-    )
-    expect(await earlier(lease)).toBe('running')
-    await FENCED['finish']!({ id: lease.id, token: 6, sessionId: next })
-    await jobs().retry(lease.id)
-    expect(await earlier({ id: lease.id, token: 6, sessionId: next })).toBe('pending')
-    expect(await earlier({ id: lease.id, token: 6, sessionId: lease.sessionId })).toBeUndefined()
-  })
-
-  test.each(['pending', 'dead'] as const)(
-    'is not found where recovery ended the run before it came: %s',
-    async (state) => {
-      const lease = await held()
-      await db.sql(
-        `update forgeq.sessions set ended_at = clock_timestamp(), end_reason = 'lease expired' where id = $1`,
-        lease.sessionId,
-      )
-      const worker = reporterOf(lease.sessionId).worker
-      expect(
-        await recoverJobs(
-          db.pool,
-          [{ ...lease, state, delayMs: 0, counted: true, error: ERROR, worker, reason: 'lost' }],
-          keeping,
-        ),
-      ).toBe(1)
-      expect(await earlier(lease)).toBeUndefined()
-      expect(await FENCED['finish']!(lease)).toBe(false)
-    },
-  )
-})
-
-describe('an outcome', () => {
-  test("completed keeps result, worker and the time that it ran by the worker's clock", async () => {
-    const lease = await held({ tags: ['t'], payload: { p: 1 } })
-    await finishJobs(
-      db.pool,
-      reporterOf(lease.sessionId),
-      [{ ...completed(lease), ranMs: 1_500, resultJson: '{"n":9007199254740993}' }],
-      keeping,
-    )
-    const job = await jobOf(db.pool, lease.id)
-    expect(job).toMatchObject({
-      state: 'completed',
-      resultJson: '{"n": 9007199254740993}',
-      payloadJson: '{"p": 1}',
-      tags: ['t'],
-      worker: { name: 'holder' },
-    })
-    expect(Date.parse(job.finishedAt!) - Date.parse(job.startedAt!)).toBeGreaterThanOrEqual(1_499)
-    expect(Date.parse(job.finishedAt!) - Date.parse(job.startedAt!)).toBeLessThanOrEqual(1_600)
-    expect(job.attempts).toMatchObject([{ attempt: 3, token: 5, outcome: 'completed' }])
-  })
-
-  test('of a failure waits for its delay, of a snooze gives the number back, of a release its place too', async () => {
-    const [failure, snoozed, released] = [await held(), await held(), await held({ dueInMs: -60_000 })]
-    const due = (await jobOf(db.pool, released.id)).runAt
-    await requeueJobs(db.pool, reporterOf(failure.sessionId), [failed(failure)], keeping)
-    await requeueJobs(
-      db.pool,
-      reporterOf(snoozed.sessionId),
-      [{ ...failed(snoozed), state: 'scheduled', counted: false, outcome: 'snoozed', delayMs: 5_000 }],
-      keeping,
-    )
-    await requeueJobs(
-      db.pool,
-      reporterOf(released.sessionId),
-      [{ id: released.id, token: 5, state: 'pending', delayMs: 0, counted: false }],
-      keeping,
-    )
-    const inMs = async (id: string) => Date.parse((await jobOf(db.pool, id)).runAt) - Date.now()
-    expect(await jobOf(db.pool, failure.id)).toMatchObject({
-      state: 'retrying',
-      attempt: 3,
-      error: ERROR,
-      attempts: [{ attempt: 3, token: 5, outcome: 'failed', error: ERROR }],
-    })
-    expect(await inMs(failure.id)).toBeLessThanOrEqual(1_000)
-    expect(await jobOf(db.pool, snoozed.id)).toMatchObject({
-      state: 'scheduled',
-      attempt: 2,
-      attempts: [{ outcome: 'snoozed' }],
-    })
-    expect(await inMs(snoozed.id)).toBeGreaterThan(3_000)
-    expect(await jobOf(db.pool, released.id)).toMatchObject({ state: 'pending', attempt: 2, runAt: due, attempts: [] })
-  })
-
-  test('never gives back more than this life has', async () => {
-    const lease = await held({ attempt: 3, lifeStart: 3 })
-    await requeueJobs(
-      db.pool,
-      reporterOf(lease.sessionId),
-      [{ ...failed(lease), state: 'pending', counted: false }],
-      keeping,
-    )
-    expect((await jobOf(db.pool, lease.id)).attempt).toBe(3)
-  })
-
-  test('of a job that was to be cancelled: a value stands, anything else is cancelled', async () => {
-    const ends = async (report: (lease: Held) => Promise<unknown>) => {
-      const lease = await held()
-      await jobs().cancel(lease.id)
-      expect(
-        (await heartbeat(db.pool, { sessionId: lease.sessionId, leaseMs: 15_000, status: 'active' })).cancel,
-      ).toEqual([{ id: lease.id, token: 5 }])
-      await report(lease)
-      return jobOf(db.pool, lease.id)
-    }
-    const requeue = (fields: Partial<RequeuedOutcome>) => (lease: Held) =>
-      requeueJobs(db.pool, reporterOf(lease.sessionId), [{ ...failed(lease), ...fields }], keeping)
-    const cancelled = { state: 'cancelled', reason: 'cancelled' }
-    expect(await ends(FENCED['finish']!)).toMatchObject({ state: 'completed' })
-    expect(
-      await ends((lease) =>
-        finishJobs(
-          db.pool,
-          reporterOf(lease.sessionId),
-          [{ ...completed(lease), state: 'dead', error: ERROR }],
-          keeping,
-        ),
-      ),
-    ).toMatchObject({ ...cancelled, error: ERROR })
-    expect(await ends(requeue({}))).toMatchObject({
-      ...cancelled,
-      error: ERROR,
-      attempts: [{ attempt: 3, outcome: 'cancelled' }],
-    })
-    expect(await ends(requeue({ state: 'scheduled', counted: false, outcome: 'snoozed' }))).toMatchObject(cancelled)
-    expect(await ends(requeue({ state: 'pending', counted: false, outcome: 'released' }))).toMatchObject(cancelled)
-    expect(
-      await ends(async (lease) => {
-        await db.sql(`update forgeq.sessions set expires_at = clock_timestamp() where id = $1`, lease.sessionId)
-        await db.pool.transaction(async (tx) => {
-          const found = (await lockLostJobs(tx, { limit: 100 })).filter(({ id }) => id === lease.id)
-          await recoverJobs(
-            tx,
-            found.map((job) => decideLost(job)),
-            keeping,
-          )
-        })
-      }),
-    ).toMatchObject(cancelled)
-  })
-
-  test('that comes while somebody asks for the cancellation ends cancelled', async () => {
-    const lease = await held()
-    const asked = gate()
-    let reported: Promise<unknown> | undefined
-    await db.pool.transaction(async (tx) => {
-      await rawSql(tx, 'update forgeq.jobs set cancel_requested_at = clock_timestamp() where id = $1', [lease.id])
-      reported = FENCED['requeue']!(lease)
-      await untilWaiting(db, 1)
-      asked.open()
-    })
-    await reported
-    expect(await jobOf(db.pool, lease.id)).toMatchObject({ state: 'cancelled', attempt: 3 })
-  })
-
-  test('keeps the last thousand runs of a job and forgets the oldest', async () => {
-    const lease = await held()
-    await db.sql(
-      `update forgeq.jobs set attempts = (select jsonb_agg(jsonb_build_object('attempt', n, 'token', n, 'started_at', '2026-01-01T00:00:00Z', 'finished_at', '2026-01-01T00:00:00Z', 'outcome', 'failed')) from generate_series(1, 1000) as n) where id = $1`,
-      lease.id,
-    )
-    await FENCED['requeue']!(lease)
-    const { attempts } = await jobOf(db.pool, lease.id)
-    expect(attempts).toHaveLength(1000)
-    expect([attempts![0]!.attempt, attempts!.at(-1)!.attempt]).toEqual([2, 3])
-  })
-
-  test('that the store cannot hold changes nothing', async () => {
-    const lease = await held()
-    await expect(
-      finishJobs(db.pool, reporterOf(lease.sessionId), [{ ...completed(lease), resultJson: '"\\u0000"' }], keeping),
-    ).rejects.toThrow()
-    expect(await jobOf(db.pool, lease.id)).toMatchObject({ state: 'running' })
-  })
-})
-
-describe('a session', () => {
-  test('is renewed by its heartbeat while it lives, and never revives', async () => {
-    const live = await insertSession(db.pool, { expiresInMs: 1_000 })
-    const beat = (sessionId: string) => heartbeat(db.pool, { sessionId, leaseMs: 60_000, status: 'draining' })
-    expect(await beat(live)).toEqual({ alive: true, cancel: [] })
-    const [row] = await db.sql<{ left: number; status: string }>(
-      'select extract(epoch from expires_at - clock_timestamp())::float8 as left, status from forgeq.sessions where id = $1',
-      live,
-    )
-    expect(row).toMatchObject({ status: 'draining' })
-    expect(row!.left).toBeGreaterThan(50)
-    for (const over of [
-      await insertSession(db.pool, { expiresInMs: -1 }),
-      await insertSession(db.pool, { ended: 'stopped' }),
-      uuidv7(),
-    ])
-      expect(await beat(over)).toEqual({ alive: false, cancel: [] })
   })
 })

@@ -19,7 +19,7 @@ export const nodesOf = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? 
 
 /** The nodes that read a table of the product whose name begins so (`jobs`, `finished_jobs`). */
 export const readsOf = (plan: PlanNode, table: RegExp): PlanNode[] =>
-  nodesOf(plan).filter((node) => /Scan$/.test(node['Node Type']) && table.test(node['Relation Name'] ?? ''))
+  nodesOf(plan).filter((node) => node['Node Type'].endsWith('Scan') && table.test(node['Relation Name'] ?? ''))
 
 /** The statement that a function of the store sends, without sending it. */
 export async function statementOf(call: (db: Database) => Promise<unknown>): Promise<Statement> {
@@ -39,7 +39,7 @@ const literal = (value: unknown): string => {
   if (value === null || value === undefined) return 'null'
   const text = Array.isArray(value)
     ? `{${value.map((one) => `"${String(one).replaceAll(/["\\]/g, '\\$&')}"`).join(',')}}`
-    : String(value)
+    : String(value as string | number | boolean)
   return `'${text.replaceAll("'", "''")}'`
 }
 

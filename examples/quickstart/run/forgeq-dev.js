@@ -1,16 +1,18 @@
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { createWriteStream, existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { ROOT } from './folders.js'
+import { FORGEQ_LOG, ROOT } from './folders.js'
 
 // The grace period of `forgeq dev` (25 s) and what it takes to stop the database.
 const STOP_LIMIT_MS = 45_000
+const LAST_LINES = 20
 
 /**
- * Starts `forgeq dev` in the clone's root; what it prints goes where ours goes. `exited` resolves with what ended it,
- * `ready` with its URL once it serves. `stop` lets running handlers finish, `hurry` no longer waits for them.
+ * Starts `forgeq dev` in the clone's root. What it prints goes into `out/forgeq.log`, so that hundreds of lines do not
+ * bury the example's report, and from `show` on to the screen, too; `lastLines` tells why it failed. `exited` resolves
+ * with what ended it, `ready` with its URL once it serves. `stop` lets running handlers finish, `hurry` no longer waits.
  */
 export function startForgeqDev({ env = {}, readyLimitMs = 60_000 } = {}) {
   const main = join(ROOT, 'dist/cli/main.js')
@@ -18,15 +20,26 @@ export function startForgeqDev({ env = {}, readyLimitMs = 60_000 } = {}) {
 
   const child = spawn(process.execPath, [main, 'dev'], {
     cwd: ROOT,
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { FORGEQ_LOG_FORMAT: 'pretty', ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
+  const log = createWriteStream(FORGEQ_LOG)
+  let shown = false
+  let last = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => {
+      log.write(text)
+      last = (last + text).split('\n').slice(-LAST_LINES).join('\n')
+      if (shown) process.stdout.write(text)
+    })
+  }
   // However this process ends, it leaves no server behind.
   process.once('exit', () => child.kill('SIGTERM'))
   const running = () => child.pid !== undefined && child.exitCode === null && child.signalCode === null
   const exited = new Promise((done) => {
     child.once('error', (error) => done(error.message))
-    child.once('exit', (code, signal) => done(signal ?? `exit code ${code}`))
+    // With all that it printed.
+    child.once('close', (code, signal) => done(signal ?? `exit code ${code}`))
   })
 
   async function stop() {
@@ -47,7 +60,14 @@ export function startForgeqDev({ env = {}, readyLimitMs = 60_000 } = {}) {
     throw new Error(`forgeq dev ended before it was ready: ${await exited}`)
   }
 
-  return { exited, stop, hurry: () => child.kill('SIGTERM'), ready }
+  return {
+    exited,
+    stop,
+    hurry: () => child.kill('SIGTERM'),
+    ready,
+    show: () => (shown = true),
+    lastLines: () => last.trimEnd().split('\n'),
+  }
 }
 
 /** `forgeq dev` notes its address in its data folder; a note of another process is old, or another's. */

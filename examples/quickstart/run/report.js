@@ -90,6 +90,7 @@ export function printNextSteps(url, deadJob) {
     `  ${url}/metrics`,
     '',
     'The mails are in examples/quickstart/out/mail, the thumbnails in out/thumbnails.',
-    'Ctrl-C stops everything.',
+    'Ctrl-C stops everything. Until then this terminal shows what the worker does:',
+    '',
   ])
 }
