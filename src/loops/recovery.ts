@@ -11,6 +11,8 @@ const BATCH = 500
 export const MAX_LOST = 3
 /** A heartbeat that is on its way renews in time: an expiry is looked at a little after its moment. */
 const AFTER_EXPIRY_MS = 20
+/** A session that has expired and could not be ended is held by somebody. */
+const HELD_MS = 250
 
 /** Ends sessions that have expired and takes their jobs back. Wakes at the next expiry that it knows. */
 export function createRecovery(context: LoopContext): Loop {
@@ -28,7 +30,8 @@ export function createRecovery(context: LoopContext): Loop {
     },
     async next() {
       const expiryMs = await nextExpiryMs(db)
-      return expiryMs === undefined ? undefined : Math.max(0, expiryMs) + AFTER_EXPIRY_MS
+      if (expiryMs === undefined) return undefined
+      return expiryMs > 0 ? expiryMs + AFTER_EXPIRY_MS : HELD_MS
     },
   })
 }

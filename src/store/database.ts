@@ -77,7 +77,7 @@ const SETTINGS = [
 
 const ANSWER_WITHIN_MS = 60_000
 
-const clientConfig = ({ ssl, answerWithinMs: _, ...options }: ConnectionOptions, purpose: string): pg.ClientConfig => ({
+const clientConfig = ({ ssl, answerWithinMs: _ours, ...options }: ConnectionOptions, purpose: string): pg.ClientConfig => ({
   connectionTimeoutMillis: 10_000,
   keepAlive: true,
   keepAliveInitialDelayMillis: 10_000,

@@ -49,10 +49,15 @@ export type Accepted = Map<string, string>
 
 const accepted = (rows: { id: string; state: string }[]): Accepted => new Map(rows.map(({ id, state }) => [id, state]))
 
-/** A result goes in as the text that it is, so that no digit is lost. */
-const finishedJson = ({ id, token, state, reason, resultJson, error, ranMs }: FinishedOutcome): string => {
-  const head = JSON.stringify({ id, token, state, reason, error, ran: ranMs })
-  return resultJson === undefined ? head : `${head.slice(0, -1)},"result":${resultJson}}`
+/** A result goes in as the text that it is, so that no digit is lost. Put together by hand: it runs once for each job. */
+function finishedJson({ id, token, state, reason, resultJson, error, ranMs }: FinishedOutcome): string {
+  let json = `{"id":"${id}","token":${token},"state":"${state}"`
+  if (reason !== undefined) json += `,"reason":${JSON.stringify(reason)}`
+  if (error !== undefined) json += `,"error":${JSON.stringify(error)}`
+  if (ranMs !== undefined) json += `,"ran":${ranMs}`
+  // SQL's null and JSON's are the same to the record: most handlers return nothing.
+  if (resultJson !== undefined && resultJson !== 'null') json += `,"result":${resultJson}`
+  return `${json}}`
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Logger } from 'pino'
 import { toJobError } from '../job/job-error.ts'
 import { decideOutcome, type Outcome, resultOfThrown, type RunResult } from '../job/outcome.ts'
@@ -24,21 +25,28 @@ export interface ExecutorContext {
 export function execute(run: Run, context: ExecutorContext): { report: Promise<Report>; settled: Promise<unknown> } {
   const handler = context.handlers.handlers.get(run.lease.type)!
   const settled = runHandler(handler, run, context)
-  const report = Promise.race([settled, run.givenUp]).then((result) => decide(run, handler, result ?? timedOut(run)))
-  return { report, settled }
+  const ended = new Promise<RunResult | undefined>((resolve) => {
+    void settled.then(resolve)
+    run.onGivenUp = () => resolve(undefined)
+  })
+  return { report: ended.then((result) => decide(run, handler, result ?? timedOut(run))), settled }
 }
 
 /** For a handler that goes on although its time and grace are over: its failure is recorded without it. */
 const timedOut = (run: Run): RunResult => ({ kind: 'failed', error: toJobError(run.aborted) })
 
 async function runHandler(handler: Handler, run: Run, context: ExecutorContext): Promise<RunResult> {
+  const { lease } = run
   try {
-    const checked = await checkPayload(handler, run.lease)
-    if ('problem' in checked) return checked.problem
-    const job = runningJob(run, context)
-    const value = await withMiddleware(context.middleware, job, () =>
-      handler.run(checked.payload, job, { payloadJson: run.lease.payloadJson, backoff: backoffOf(run.lease, handler) }),
-    )
+    let payload: unknown = JSON.parse(lease.payloadJson)
+    if (handler.schema) {
+      const checked = await checkPayload(handler, handler.schema, payload)
+      if ('problem' in checked) return checked.problem
+      payload = checked.payload
+    }
+    const job = new ActiveJob(run, context)
+    const call = () => handler.run(payload, job, { payloadJson: lease.payloadJson, backoff: backoffOf(lease, handler) })
+    const value = await (context.middleware.length === 0 ? call() : withMiddleware(context.middleware, job, call))
     if (run.aborted?.reason === 'timeout') return { kind: 'failed', error: toJobError(run.aborted) }
     return { kind: 'completed', resultJson: resultJson(value, context.maxResultBytes) }
   } catch (error) {
@@ -56,10 +64,8 @@ function resultJson(value: unknown, maxBytes: number): string {
 
 type Checked = { payload: unknown } | { problem: RunResult }
 
-async function checkPayload(handler: Handler, lease: Lease): Promise<Checked> {
-  const payload: unknown = JSON.parse(lease.payloadJson)
-  if (!handler.schema) return { payload }
-  const checked = await handler.schema['~standard'].validate(payload)
+async function checkPayload(handler: Handler, schema: StandardSchemaV1, payload: unknown): Promise<Checked> {
+  const checked = await schema['~standard'].validate(payload)
   if (!checked.issues) return { payload: checked.value }
   const issues = checked.issues.map(({ message, path }) => {
     const at = (path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.')
@@ -76,32 +82,51 @@ const withMiddleware = (middleware: readonly Middleware[], job: RunningJob, hand
     async () => handler(),
   )()
 
-function runningJob(run: Run, context: ExecutorContext): RunningJob {
-  const { lease } = run
-  return {
-    id: lease.id,
-    type: lease.type,
-    queue: lease.queue,
-    attempt: lease.attempt,
-    maxAttempts: lease.maxAttempts,
-    token: lease.token,
-    tags: lease.tags,
-    get createdAt() {
-      return instantFromMicros(lease.createdAtUs)
-    },
-    ...(lease.traceparent === undefined ? {} : { traceparent: lease.traceparent }),
-    get signal() {
-      return run.signal
-    },
-    get log() {
-      return context.log.child({ job_id: lease.id, job_type: lease.type, attempt: lease.attempt })
-    },
-    async progress(value, message) {
-      if (typeof value !== 'number' || !Number.isFinite(value))
-        throw new TypeError('progress: the value is a finite number')
-      if (message !== undefined && typeof message !== 'string') throw new TypeError('progress: the message is a text')
-      context.progress(lease, value, message)
-    },
+/** A class, so that what most handlers never ask for costs nothing: one of these is made for each run. */
+class ActiveJob implements RunningJob {
+  readonly id: string
+  readonly type: string
+  readonly queue: string
+  readonly attempt: number
+  readonly maxAttempts: number
+  readonly token: number
+  readonly tags: readonly string[]
+  readonly traceparent?: string
+  readonly #run: Run
+  readonly #context: ExecutorContext
+  #log: Logger | undefined
+
+  constructor(run: Run, context: ExecutorContext) {
+    const { lease } = run
+    this.id = lease.id
+    this.type = lease.type
+    this.queue = lease.queue
+    this.attempt = lease.attempt
+    this.maxAttempts = lease.maxAttempts
+    this.token = lease.token
+    this.tags = lease.tags
+    if (lease.traceparent !== undefined) this.traceparent = lease.traceparent
+    this.#run = run
+    this.#context = context
+  }
+
+  get createdAt() {
+    return instantFromMicros(this.#run.lease.createdAtUs)
+  }
+
+  get signal() {
+    return this.#run.signal
+  }
+
+  get log() {
+    return (this.#log ??= this.#context.log.child({ job_id: this.id, job_type: this.type, attempt: this.attempt }))
+  }
+
+  async progress(value: number, message?: string) {
+    if (typeof value !== 'number' || !Number.isFinite(value))
+      throw new TypeError('progress: the value is a finite number')
+    if (message !== undefined && typeof message !== 'string') throw new TypeError('progress: the message is a text')
+    this.#context.progress(this.#run.lease, value, message)
   }
 }
 

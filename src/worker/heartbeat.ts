@@ -27,7 +27,12 @@ export interface Heartbeat {
 }
 
 /** Milliseconds of a clock that no change of the wall clock moves, the same in all threads of the process. */
-export const monotonicMs = (): number => Number(process.hrtime.bigint() / 1_000_000n)
+export function monotonicMs(): number {
+  // `performance.now` is the same clock from another start, and makes no BigInt: this is asked before each start of a job.
+  originMs ??= Number(process.hrtime.bigint()) / 1e6 - performance.now()
+  return originMs + performance.now()
+}
+let originMs: number | undefined
 
 const TYPE_BYTES = 512
 const PULSE_MS = 500
@@ -55,7 +60,7 @@ export function startHeartbeat({ onCancel, onLost, onStalled, onBroken, ...optio
   })
   thread.on('error', (error) => {
     stopped?.()
-    onBroken(error as Error)
+    onBroken(error)
   })
   thread.on('exit', () => stopped?.())
 
@@ -69,7 +74,7 @@ export function startHeartbeat({ onCancel, onLost, onStalled, onBroken, ...optio
   return {
     follow(id) {
       const renewedAt = new BigInt64Array(new SharedArrayBuffer(8))
-      send({ kind: 'session', id, renewedAt: renewedAt.buffer as SharedArrayBuffer })
+      send({ kind: 'session', id, renewedAt: renewedAt.buffer })
       return () => Number(Atomics.load(renewedAt, 0))
     },
     setStatus(status) {

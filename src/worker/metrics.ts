@@ -90,12 +90,13 @@ function perLane<T>(
   bounded: { queue: (name: string) => string; type: (name: string) => string },
   make: (queue: string, type: string) => T,
 ): (queue: string, type: string) => T {
-  const lanes = new Map<string, T>()
+  const lanes = new Map<string, Map<string, T>>()
   return (queue, type) => {
-    const labels: [string, string] = [bounded.queue(queue), bounded.type(type)]
-    const key = labels.join('\n')
-    let lane = lanes.get(key)
-    if (!lane) lanes.set(key, (lane = make(...labels)))
+    const [queueLabel, typeLabel] = [bounded.queue(queue), bounded.type(type)]
+    let types = lanes.get(queueLabel)
+    if (!types) lanes.set(queueLabel, (types = new Map()))
+    let lane = types.get(typeLabel)
+    if (!lane) types.set(typeLabel, (lane = make(queueLabel, typeLabel)))
     return lane
   }
 }

@@ -180,16 +180,13 @@ const isFinished = ({ outcome: { state } }: Report) =>
   state === 'completed' || state === 'dead' || state === 'cancelled'
 
 function finishedOutcome({ lease: { id, token }, outcome, ranMs }: Report): FinishedOutcome {
+  const finished: FinishedOutcome = { id, token, state: outcome.state as FinishedOutcome['state'] }
+  if (ranMs !== undefined) finished.ranMs = ranMs
+  if (outcome.state === 'completed') finished.resultJson = outcome.resultJson
+  if ('reason' in outcome) finished.reason = outcome.reason
   const error = errorOf(outcome)
-  return {
-    id,
-    token,
-    state: outcome.state as FinishedOutcome['state'],
-    ...('reason' in outcome && { reason: outcome.reason }),
-    ...('resultJson' in outcome && { resultJson: outcome.resultJson }),
-    ...(error && { error }),
-    ...(ranMs !== undefined && { ranMs }),
-  }
+  if (error) finished.error = error
+  return finished
 }
 
 function requeuedOutcome({ lease: { id, token }, outcome, remembered, ranMs }: Report): RequeuedOutcome {

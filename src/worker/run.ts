@@ -27,7 +27,6 @@ export class Run {
   /** Its outcome has been decided although its code goes on: the slot stays taken. */
   stuck = false
   #controller: AbortController | undefined
-  #giveUp: (() => void) | undefined
 
   constructor(lease: Lease, { timeoutMs, abortGraceMs }: { timeoutMs: number; abortGraceMs: number }) {
     this.lease = lease
@@ -56,13 +55,11 @@ export class Run {
     this.#controller?.abort(this.aborted)
   }
 
-  /** Resolves when nobody waits for the handler any longer. */
-  readonly givenUp: Promise<undefined> = new Promise((resolve) => {
-    this.#giveUp = () => resolve(undefined)
-  })
+  /** Called when nobody waits for the handler any longer. */
+  onGivenUp: (() => void) | undefined
 
   giveUp(): void {
     this.stuck = true
-    this.#giveUp?.()
+    this.onGivenUp?.()
   }
 }

@@ -82,7 +82,7 @@ export class StoreLeases {
         more = await this.#claim(wish, found)
       }
       const claimedAt = performance.now()
-      return { leases: found.map((job) => ({ ...job, session: wish.session, claimedAt })), more }
+      return { leases: found.map((job): Lease => Object.assign(job, { session: wish.session, claimedAt })), more }
     })
   }
 

@@ -3,20 +3,17 @@ import { describe, expect, test } from 'vitest'
 import { DEFAULTS } from '../../src/config.ts'
 import type { NewJob } from '../../src/job/job.ts'
 import { createJobQueue, keepingOf } from '../../src/queue/create.ts'
-import type { Enqueued } from '../../src/queue/job-queue.ts'
 import { cancelWaitingJob } from '../../src/store/jobs.ts'
-import { pruneKeys } from '../../src/store/keys.ts'
 import { finishKeyedJobs } from '../../src/store/outcomes.ts'
-import { untilWaiting, withCaller } from '../support/caller.ts'
+import { untilWaiting } from '../support/caller.ts'
 import { testDatabase } from '../support/database.ts'
-import { insertSession, jobOf, newJob } from '../support/factory.ts'
-import { gate, watched } from '../support/watched.ts'
+import { insertSession, newJob } from '../support/factory.ts'
+import { gate } from '../support/watched.ts'
 
 const db = testDatabase({ size: 20 })
 const queue = () => createJobQueue(db.pool, DEFAULTS)
 const keeping = keepingOf(DEFAULTS)
 const enqueue = (fields: Partial<NewJob>) => queue().enqueue(newJob(fields))
-const idOf = ({ job, removed }: Enqueued) => (job ?? removed).id
 const conflict = { code: 'conflict' }
 
 const jobsOf = async (type: string) =>

@@ -4,13 +4,12 @@ import { DEFAULTS } from '../../src/config.ts'
 import type { NewJob } from '../../src/job/job.ts'
 import { createJobQueue, keepingOf } from '../../src/queue/create.ts'
 import type { Enqueued } from '../../src/queue/job-queue.ts'
-import { cancelWaitingJob } from '../../src/store/jobs.ts'
 import { pruneKeys } from '../../src/store/keys.ts'
 import { finishKeyedJobs } from '../../src/store/outcomes.ts'
 import { untilWaiting, withCaller } from '../support/caller.ts'
 import { testDatabase } from '../support/database.ts'
 import { insertSession, jobOf, newJob } from '../support/factory.ts'
-import { gate, watched } from '../support/watched.ts'
+import { watched } from '../support/watched.ts'
 
 const db = testDatabase({ size: 20 })
 const queue = () => createJobQueue(db.pool, DEFAULTS)

@@ -2,7 +2,6 @@ import { uuidv7 } from 'uuidv7'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ForgeQ, type EnqueueJobOptions } from '../../src/forgeq.ts'
 import { isForgeQError } from '../../src/errors.ts'
-import type { JobFilter } from '../../src/queue/job-queue.ts'
 import { testDatabase } from '../support/database.ts'
 
 const db = testDatabase()

@@ -1,23 +1,11 @@
-import { uuidv7 } from 'uuidv7'
 import { describe, expect, test } from 'vitest'
 import { DEFAULTS } from '../../src/config.ts'
 import { decideLost } from '../../src/loops/recovery.ts'
-import { createJobQueue, keepingOf } from '../../src/queue/create.ts'
-import {
-  acceptedBefore,
-  finishJobs,
-  finishKeyedJobs,
-  type RequeuedOutcome,
-  requeueJobs,
-} from '../../src/store/outcomes.ts'
-import { writeProgress } from '../../src/store/progress.ts'
+import { keepingOf } from '../../src/queue/create.ts'
 import { lockLostJobs, recoverJobs, syncLeases } from '../../src/store/recovery.ts'
-import { heartbeat } from '../../src/store/sessions.ts'
-import { rawSql, testDatabase } from '../support/database.ts'
-import { insertJob, insertSession, jobOf } from '../support/factory.ts'
-import { completed, ERROR, failed, held, type Held, reporterOf } from '../support/lease.ts'
-import { untilWaiting } from '../support/caller.ts'
-import { gate } from '../support/watched.ts'
+import { testDatabase } from '../support/database.ts'
+import { insertJob, jobOf } from '../support/factory.ts'
+import { held } from '../support/lease.ts'
 
 const db = testDatabase()
 const keeping = keepingOf(DEFAULTS)

@@ -37,12 +37,19 @@ afterEach(async () => {
   listeners.clear()
 })
 
+/** What jobs of these tests carry. */
+export interface TestPayload {
+  n?: number
+  hold?: boolean
+  block?: boolean
+}
+
 /** A handler of one type from a plain function. */
 export const handler = (
   type: string,
-  run: (payload: any, job: RunningJob) => unknown,
+  run: (payload: TestPayload, job: RunningJob) => unknown,
   fields: Partial<Handler> = {},
-): Handler => ({ type, source: 'test', run, ...fields })
+): Handler => ({ type, source: 'test', run: (payload, job) => run(payload as TestPayload, job), ...fields })
 
 export const defined = <Payload, Result>(options: JobOptions<Payload, Result>): Handler =>
   handlerOfDefinition(defineJob(options), 'test')
@@ -97,7 +104,7 @@ export async function until<T>(
   const deadline = performance.now() + withinMs
   for (;;) {
     const found = await look()
-    if (found) return found as NonNullable<T>
+    if (found) return found
     if (performance.now() > deadline) throw new Error(`waited ${withinMs} ms in vain until ${what}`)
     await sleep(10)
   }

@@ -50,35 +50,44 @@ function argumentsOf(pid: number): string {
       }
     }),
   )
-  const family = (one: number): number[] => [one, ...[...parents].filter(([, parent]) => parent === one).flatMap(([child]) => family(child))]
-  return family(pid).map((one) => readFileSync(`/proc/${one}/cmdline`, 'utf8')).join('\n')
+  const family = (one: number): number[] => [
+    one,
+    ...[...parents].filter(([, parent]) => parent === one).flatMap(([child]) => family(child)),
+  ]
+  return family(pid)
+    .map((one) => readFileSync(`/proc/${one}/cmdline`, 'utf8'))
+    .join('\n')
 }
 
 test.each([
   ['a unix socket', overSocket],
   ['TCP', overTcp],
-] as const)('a password of every awkward character connects over %s for migrate, server, worker, dev and enqueue, and shows up nowhere', async (_, urlWith) => {
-  const env = { DATABASE_URL: await urlWith(ENCODED) }
-  const folder = project({ 'handlers/hello.ts': 'export default () => 1\n' })
-  const migrated = await ran(folder, ['migrate', 'up', '--log-level', 'debug'], { env })
-  expect(migrated.code, migrated.err).toBe(0)
-  const staying: Running[] = []
-  for (const args of [['server', '--port', '0'], ['worker'], ['dev', '--port', '0']]) {
-    const process = forgeq(folder, [...args, '--log-level', 'debug'], { env })
-    staying.push(process)
-    await process.printed(/listens on|serves hello|is ready/)
-  }
-  const enqueued = await ran(folder, ['enqueue', '--type', 'hello', '--wait', '--log-level', 'debug'], { env })
-  expect(enqueued.code, enqueued.err).toBe(0)
-  const config = await ran(folder, ['config'], { env })
-  const json = await ran(folder, ['config', '--json'], { env })
-  expect(config.out).toContain('***')
-  for (const { pid } of staying) expectSecret(argumentsOf(pid))
-  for (const process of staying) process.kill('SIGTERM')
-  await Promise.all(staying.map(({ ended }) => ended))
-  expectSecret(...staying.map((process) => process.text()))
-  for (const { out, err } of [migrated, enqueued, config, json]) expectSecret(out, err)
-}, 60_000)
+] as const)(
+  'a password of every awkward character connects over %s for migrate, server, worker, dev and enqueue, and shows up nowhere',
+  async (_, urlWith) => {
+    const env = { DATABASE_URL: await urlWith(ENCODED) }
+    const folder = project({ 'handlers/hello.ts': 'export default () => 1\n' })
+    const migrated = await ran(folder, ['migrate', 'up', '--log-level', 'debug'], { env })
+    expect(migrated.code, migrated.err).toBe(0)
+    const staying: Running[] = []
+    for (const args of [['server', '--port', '0'], ['worker'], ['dev', '--port', '0']]) {
+      const process = forgeq(folder, [...args, '--log-level', 'debug'], { env })
+      staying.push(process)
+      await process.printed(/listens on|serves hello|is ready/)
+    }
+    const enqueued = await ran(folder, ['enqueue', '--type', 'hello', '--wait', '--log-level', 'debug'], { env })
+    expect(enqueued.code, enqueued.err).toBe(0)
+    const config = await ran(folder, ['config'], { env })
+    const json = await ran(folder, ['config', '--json'], { env })
+    expect(config.out).toContain('***')
+    for (const { pid } of staying) expectSecret(argumentsOf(pid))
+    for (const process of staying) process.kill('SIGTERM')
+    await Promise.all(staying.map(({ ended }) => ended))
+    expectSecret(...staying.map((process) => process.text()))
+    for (const { out, err } of [migrated, enqueued, config, json]) expectSecret(out, err)
+  },
+  60_000,
+)
 
 test('the library connects with it, too', async () => {
   const folder = project({
@@ -93,7 +102,9 @@ await forgeq.close()
   await answer(folder, ['migrate', 'up'], { env })
   const program = start(folder, process.execPath, ['enqueue.mjs'], { env })
   expect(await program.ended, program.text()).toBe(0)
-  expect(await answerJson(folder, ['jobs', 'show', program.out().trim()], { env })).toMatchObject({ type: 'library_job' })
+  expect(await answerJson(folder, ['jobs', 'show', program.out().trim()], { env })).toMatchObject({
+    type: 'library_job',
+  })
 })
 
 test.each(['server', 'worker', 'migrate status', 'enqueue --type t', 'dev'])(
@@ -107,7 +118,9 @@ test.each(['server', 'worker', 'migrate status', 'enqueue --type t', 'dev'])(
 )
 
 test('a wrong password is said once, with what was tried and without the password, and the command exits 1', async () => {
-  const { code, err } = await ran(project(), ['jobs', 'list'], { env: { DATABASE_URL: overSocket('wrong-horse-battery') } })
+  const { code, err } = await ran(project(), ['jobs', 'list'], {
+    env: { DATABASE_URL: overSocket('wrong-horse-battery') },
+  })
   expect(code).toBe(1)
   expect(err).toContain(ROLE)
   expect(err).not.toContain('wrong-horse-battery')

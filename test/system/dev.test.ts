@@ -101,5 +101,11 @@ test('dev that is killed with -9 leaves nobody working: its worker ends, and the
   await next.printed('is ready')
   expect(serverFile(folder).pid).toBe(next.pid)
   expect(await ask(folder, 'hello')).toContain('"Hello, Ada!"')
-  await until(async () => (await answer(folder, ['workers', 'list'])).trimEnd().split('\n').filter((line) => line.includes('active')).length === 1)
+  await until(
+    async () =>
+      (await answer(folder, ['workers', 'list']))
+        .trimEnd()
+        .split('\n')
+        .filter((line) => line.includes('active')).length === 1,
+  )
 }, 60_000)

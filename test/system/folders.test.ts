@@ -28,22 +28,29 @@ for (const [name, makeFolder] of [
   ['a folder of mode 0700 that belongs to root', closedFolder],
   ['a path of 150 bytes with a space and an ü', deepFolder],
 ] as const) {
-  testAsRoot(`${name}: server and enqueue share one database as root, and the job is there after a restart`, async () => {
-    const folder = makeFolder()
-    const readyFrom = performance.now()
-    const first = await server(folder)
-    expect(performance.now() - readyFrom).toBeLessThan(30_000)
-    rememberMoved(folder)
-    const [id] = (await answer(folder, ['enqueue', '--type', 'hello'])).split('\t')
-    expect(await (await fetch(`${first.url}/jobs/${id}`)).json()).toMatchObject({ id, type: 'hello', state: 'pending' })
-    expect((statSync(join(folder, '.forgeq')).mode & 0o777).toString(8)).toBe('700')
+  testAsRoot(
+    `${name}: server and enqueue share one database as root, and the job is there after a restart`,
+    async () => {
+      const folder = makeFolder()
+      const readyFrom = performance.now()
+      const first = await server(folder)
+      expect(performance.now() - readyFrom).toBeLessThan(30_000)
+      rememberMoved(folder)
+      const [id] = (await answer(folder, ['enqueue', '--type', 'hello'])).split('\t')
+      expect(await (await fetch(`${first.url}/jobs/${id}`)).json()).toMatchObject({
+        id,
+        type: 'hello',
+        state: 'pending',
+      })
+      expect((statSync(join(folder, '.forgeq')).mode & 0o777).toString(8)).toBe('700')
 
-    first.kill('SIGTERM')
-    expect(await first.ended, first.text()).toBe(0)
-    const second = await server(folder)
-    expect(await answerJson(folder, ['jobs', 'show', id!])).toMatchObject({ id, state: 'pending' })
-    expect(`${first.text()}${second.text()}`).not.toMatch(/install|useradd|adduser|create a user/i)
-  })
+      first.kill('SIGTERM')
+      expect(await first.ended, first.text()).toBe(0)
+      const second = await server(folder)
+      expect(await answerJson(folder, ['jobs', 'show', id!])).toMatchObject({ id, state: 'pending' })
+      expect(`${first.text()}${second.text()}`).not.toMatch(/install|useradd|adduser|create a user/i)
+    },
+  )
 }
 
 /** Where root's closed folder is served from a folder of the system, that goes, too. */

@@ -14,7 +14,9 @@ const COLORS = new RegExp(`${ESC}\\[[0-9;]*m`, 'g')
 /** What the command writes to a terminal of its own, byte for byte. */
 async function onTerminal(folder: string, args: string[]): Promise<string> {
   const line = [forgeqCommand, ...args.map((arg) => `'${arg}'`)].join(' ')
-  const seen = start(folder, 'script', ['-qec', line, '/dev/null'], { env: { DATABASE_URL: db.url, TERM: 'xterm-256color' } })
+  const seen = start(folder, 'script', ['-qec', line, '/dev/null'], {
+    env: { DATABASE_URL: db.url, TERM: 'xterm-256color' },
+  })
   expect(await seen.ended, seen.text()).toBe(0)
   return seen.out()
 }
@@ -41,10 +43,22 @@ exit 65
   await worker.printed('serves')
   const ids: string[] = []
   for (const type of ['throws', 'prints']) {
-    const args = ['enqueue', '--type', type, '--max-attempts', '1', '--tag', 'hostile', '--payload', JSON.stringify({ text: HOSTILE })]
+    const args = [
+      'enqueue',
+      '--type',
+      type,
+      '--max-attempts',
+      '1',
+      '--tag',
+      'hostile',
+      '--payload',
+      JSON.stringify({ text: HOSTILE }),
+    ]
     ids.push((await answer(folder, args, { env })).split('\t')[0]!)
   }
-  await until(async () => (await answerJson<unknown[]>(folder, ['jobs', 'list', '--state', 'dead'], { env })).length === 2)
+  await until(
+    async () => (await answerJson<unknown[]>(folder, ['jobs', 'list', '--state', 'dead'], { env })).length === 2,
+  )
 
   for (const line of worker.err().trimEnd().split('\n')) {
     expect(typeof JSON.parse(line)).toBe('object')
@@ -61,12 +75,13 @@ exit 65
     expectHarmless(shown)
     expectHarmless(await onTerminal(folder, ['jobs', 'why', id]))
   }
-  const [thrown] = await Promise.all(ids.map((id) => answerJson<Record<string, unknown>>(folder, ['jobs', 'show', id], { env })))
+  const [thrown] = await Promise.all(
+    ids.map((id) => answerJson<Record<string, unknown>>(folder, ['jobs', 'show', id], { env })),
+  )
   expect(thrown).toMatchObject({ error: { message: HOSTILE }, payload: { text: HOSTILE } })
   const raw = await answer(folder, ['jobs', 'show', ids[0]!, '--json'], { env })
   expect(raw.trimEnd()).not.toMatch(RAW)
 })
 
 /** For `printf %b`: every byte of the text in UTF-8. */
-const octal = (text: string): string =>
-  [...Buffer.from(text)].map((byte) => `\\0${byte.toString(8)}`).join('')
+const octal = (text: string): string => [...Buffer.from(text)].map((byte) => `\\0${byte.toString(8)}`).join('')

@@ -37,11 +37,20 @@ function raw(...parts: (string | Uint8Array)[]): Promise<RawAnswer> {
 
 const request = (method: string, path: string, headers: string[] = [], body = '') =>
   raw(
-    [`${method} ${path} HTTP/1.1`, `host: ${new URL(api.url).host}`, 'connection: close', ...headers, ...(body === '' ? [] : [`content-length: ${Buffer.byteLength(body)}`]), '', body].join('\r\n'),
+    [
+      `${method} ${path} HTTP/1.1`,
+      `host: ${new URL(api.url).host}`,
+      'connection: close',
+      ...headers,
+      ...(body === '' ? [] : [`content-length: ${Buffer.byteLength(body)}`]),
+      '',
+      body,
+    ].join('\r\n'),
   )
 
 const JSON_TYPE = 'content-type: application/json'
-const jobs = async (): Promise<number> => (await db.sql<{ n: number }>('select count(*)::int as n from forgeq.jobs'))[0]!.n
+const jobs = async (): Promise<number> =>
+  (await db.sql<{ n: number }>('select count(*)::int as n from forgeq.jobs'))[0]!.n
 
 test('an empty body that calls itself JSON does no harm where none is needed, and is refused where one is', async () => {
   const pending = await insertJob(db.pool, { type: 'unserved' })
@@ -75,7 +84,9 @@ test('NDJSON as tools write it is taken in order; a broken line is named and not
   const good = await send(`\uFEFF${line(1)}\r\n\r\n${line(2)}\r\n\r\n${line(3)}`)
   expect(good.status).toBe(201)
   const { jobs: made } = JSON.parse(good.body) as { jobs: { id: string; created: boolean }[] }
-  const payloads = await Promise.all(made.map(async ({ id }) => ((await (await fetch(`${api.url}/jobs/${id}`)).json()) as { payload: unknown }).payload))
+  const payloads = await Promise.all(
+    made.map(async ({ id }) => ((await (await fetch(`${api.url}/jobs/${id}`)).json()) as { payload: unknown }).payload),
+  )
   expect(payloads).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }])
 
   const before = await jobs()
@@ -111,11 +122,14 @@ test('one odd name does not blind the metrics', async () => {
     metrics = await (await fetch(`${api.url}/metrics`)).text()
     return metrics.includes('queue="plain"')
   })
-  const sample = /^[a-zA-Z_:][a-zA-Z0-9_:]*(\{([a-zA-Z_][a-zA-Z0-9_]*="(\\[\\n"]|[^\\"\n])*",?)*\})? (NaN|[+-]?Inf|-?\d+(\.\d+)?([eE][+-]?\d+)?)$/
+  const sample =
+    /^[a-zA-Z_:][a-zA-Z0-9_:]*(\{([a-zA-Z_][a-zA-Z0-9_]*="(\\[\\n"]|[^\\"\n])*",?)*\})? (NaN|[+-]?Inf|-?\d+(\.\d+)?([eE][+-]?\d+)?)$/
   const comment = /^# (HELP|TYPE) [a-zA-Z_:][a-zA-Z0-9_:]* .+$/
-  for (const line of metrics.split('\n').filter((line) => line !== '')) expect(line).toMatch(line.startsWith('#') ? comment : sample)
+  for (const line of metrics.split('\n').filter((line) => line !== ''))
+    expect(line).toMatch(line.startsWith('#') ? comment : sample)
   expect(metrics).not.toMatch(/^forgeq_up 0$/m)
-  for (const name of ['forgeq_jobs', 'forgeq_workers', 'forgeq_oldest_pending_seconds']) expect(metrics).toMatch(new RegExp(`^${name}\\b`, 'm'))
+  for (const name of ['forgeq_jobs', 'forgeq_workers', 'forgeq_oldest_pending_seconds'])
+    expect(metrics).toMatch(new RegExp(`^${name}\\b`, 'm'))
   const workers = (await (await fetch(`${api.url}/workers`)).json()) as { items: { name: string }[] }
   expect(workers.items.map(({ name }) => name)).toContain(odd)
 })

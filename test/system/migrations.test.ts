@@ -46,7 +46,9 @@ test('an external database with an older schema is migrated by migrate up alone;
   // As if this release had one migration more than the database has seen.
   await older.sql('drop schema forgeq cascade')
   await older.sql('create schema forgeq')
-  await older.sql('create table forgeq.migrations (version int primary key, name text not null, applied_at timestamptz not null default now())')
+  await older.sql(
+    'create table forgeq.migrations (version int primary key, name text not null, applied_at timestamptz not null default now())',
+  )
   for (const command of ['enqueue --type t', 'jobs list', 'server --port 0', 'worker']) {
     const { code, err } = await ran(folder, command.split(' '), { env })
     expect(code, err).toBe(1)
@@ -60,7 +62,10 @@ test('eight that start at once on an empty database migrate it once', async () =
   const env = { DATABASE_URL: contested.url }
   const folder = project()
   const runs = await Promise.all(Array.from({ length: 8 }, () => ran(folder, ['migrate', 'up', '--json'], { env })))
-  expect(runs.map(({ code }) => code), runs.map(({ err }) => err).join('')).toEqual(Array(8).fill(0))
+  expect(
+    runs.map(({ code }) => code),
+    runs.map(({ err }) => err).join(''),
+  ).toEqual(Array(8).fill(0))
   const applied = runs.map(({ out }) => (JSON.parse(out) as { applied: number[] }).applied)
   expect(applied.filter((versions) => versions.length > 0)).toHaveLength(1)
   await forgeq(folder, ['server', '--port', '0'], { env }).printed('listens on')

@@ -19,8 +19,22 @@ beforeAll(async () => {
 afterAll(leaveNothing)
 
 test('the package holds the build, documents and nothing else: no test, no example, no source', () => {
-  expect(files).toEqual(expect.arrayContaining(['package.json', 'dist/cli/main.js', 'dist/index.js', 'dist/index.d.ts', 'dist/worker/heartbeat-thread.js', 'dist/embedded/keeper-main.js']))
-  expect(files.filter((path) => !/^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.*\.(js|d\.ts|js\.map)|docs\/.*\.md)$/.test(path))).toEqual([])
+  expect(files).toEqual(
+    expect.arrayContaining([
+      'package.json',
+      'dist/cli/main.js',
+      'dist/index.js',
+      'dist/index.d.ts',
+      'dist/worker/heartbeat-thread.js',
+      'dist/embedded/keeper-main.js',
+    ]),
+  )
+  expect(
+    files.filter(
+      (path) =>
+        !/^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.*\.(js|d\.ts|js\.map)|docs\/.*\.md)$/.test(path),
+    ),
+  ).toEqual([])
   expect(files.filter((path) => /\.test\.|(^|\/)(test|tests|examples|bench)\//.test(path))).toEqual([])
 })
 
@@ -39,7 +53,15 @@ test('installed into an empty folder, npx forgeq dev --yes writes a handler and 
   await dev.printed(/first job .*completed.*"Hello, world!"/)
   expect(readdirSync(join(folder, 'handlers'))).toEqual(['hello.ts'])
 
-  const shown = execFileSync(process.execPath, ['--input-type=module', '-e', `import { ForgeQ, defineJob } from 'forgeq'; console.log(typeof ForgeQ, typeof defineJob)`], { cwd: folder, encoding: 'utf8' })
+  const shown = execFileSync(
+    process.execPath,
+    [
+      '--input-type=module',
+      '-e',
+      `import { ForgeQ, defineJob } from 'forgeq'; console.log(typeof ForgeQ, typeof defineJob)`,
+    ],
+    { cwd: folder, encoding: 'utf8' },
+  )
   expect(shown.trim()).toBe('function function')
   // The shell between npx and it passes no signal on; a terminal sends Ctrl-C to all of them.
   const { pid } = JSON.parse(readFileSync(join(folder, '.forgeq', 'server.json'), 'utf8')) as { pid: number }

@@ -16,7 +16,9 @@ test('a pause holds for what was there, what falls due, fresh workers and a rest
   const first = startWorker()
   await first.printed('serves')
   const firstServer = await server(folder, [], { env })
-  const running = (await answer(folder, ['enqueue', '--type', 'test', '--payload', '{"ms":2000}'], { env })).split('\t')[0]!
+  const running = (await answer(folder, ['enqueue', '--type', 'test', '--payload', '{"ms":2000}'], { env })).split(
+    '\t',
+  )[0]!
   await until(() => notesOf(folder).length === 1)
 
   await answer(folder, ['queues', 'pause', 'default', '--reason', 'maintenance'], { env })

@@ -58,7 +58,8 @@ export function write(folder: string, name: string, text: string): void {
 /** What a test runner sets in its environment would change what is tested. */
 function cleanEnv(env: Record<string, string> = {}): Record<string, string> {
   const inherited = Object.entries(process.env).filter(
-    ([name]) => !/^(DATABASE_URL|FORGEQ_.*|NODE_OPTIONS|NODE_ENV|VITEST.*|TEST|NO_COLOR|FORCE_COLOR|npm_.*)$/.test(name),
+    ([name]) =>
+      !/^(DATABASE_URL|FORGEQ_.*|NODE_OPTIONS|NODE_ENV|VITEST.*|TEST|NO_COLOR|FORCE_COLOR|npm_.*)$/.test(name),
   ) as [string, string][]
   return { ...Object.fromEntries(inherited), ...env }
 }
@@ -81,7 +82,10 @@ export function start(folder: string, command: string, args: readonly string[], 
   child.stdin?.on('error', () => {}).end(stdin)
   const texts = { out: '', err: '', all: '' }
   const lookers = new Set<() => void>()
-  for (const [name, stream] of [['out', child.stdout!], ['err', child.stderr!]] as const) {
+  for (const [name, stream] of [
+    ['out', child.stdout!],
+    ['err', child.stderr!],
+  ] as const) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       texts[name] += text
       texts.all += text
@@ -107,10 +111,14 @@ export function start(folder: string, command: string, args: readonly string[], 
       return new Promise<string>((resolve, reject) => {
         const told = `${[command, ...args].join(' ')} has not printed ${wanted}`
         const look = () => {
-          const found = typeof wanted === 'string' ? (texts.all.includes(wanted) ? wanted : undefined) : wanted.exec(texts.all)?.[0]
+          const found =
+            typeof wanted === 'string' ? (texts.all.includes(wanted) ? wanted : undefined) : wanted.exec(texts.all)?.[0]
           if (found !== undefined) finish(() => resolve(found))
         }
-        const timer = setTimeout(() => finish(() => reject(new Error(`${told} within ${withinMs} ms:\n${texts.all}`))), withinMs)
+        const timer = setTimeout(
+          () => finish(() => reject(new Error(`${told} within ${withinMs} ms:\n${texts.all}`))),
+          withinMs,
+        )
         const finish = (settle: () => void) => {
           clearTimeout(timer)
           lookers.delete(look)
@@ -171,7 +179,10 @@ export function linesOf<T>(path: string): T[] {
   } catch {
     return []
   }
-  return text.split('\n').slice(0, -1).map((line) => JSON.parse(line) as T)
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as T)
 }
 
 export const stop = (pid: number): void => kill(pid, 'SIGKILL')

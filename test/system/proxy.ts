@@ -21,13 +21,21 @@ export async function closeProxies(): Promise<void> {
   await Promise.all(proxies.splice(0).map((proxy) => proxy.cut()))
 }
 
-export async function openProxy({ host, port: databasePort, database, user, password }: ConnectionOptions): Promise<Proxy> {
+export async function openProxy({
+  host,
+  port: databasePort,
+  database,
+  user,
+  password,
+}: ConnectionOptions): Promise<Proxy> {
   const sockets = new Set<Socket>()
   let hanging = false
   const server = createServer((client) => {
     keep(client)
     if (hanging) return
-    const onward = connect(host.startsWith('/') ? { path: join(host, `.s.PGSQL.${databasePort}`) } : { host, port: databasePort })
+    const onward = connect(
+      host.startsWith('/') ? { path: join(host, `.s.PGSQL.${databasePort}`) } : { host, port: databasePort },
+    )
     keep(onward)
     client.pipe(onward).pipe(client)
     client.once('close', () => onward.destroy())

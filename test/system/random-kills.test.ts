@@ -44,7 +44,8 @@ async function acknowledged(url: string, jobs: object[]): Promise<string[]> {
         body: JSON.stringify({ jobs }),
         signal: AbortSignal.timeout(5_000),
       })
-      if (response.status === 201) return ((await response.json()) as { jobs: { id: string }[] }).jobs.map(({ id }) => id)
+      if (response.status === 201)
+        return ((await response.json()) as { jobs: { id: string }[] }).jobs.map(({ id }) => id)
       if (response.status < 500) throw new Error(`${response.status}: ${await response.text()}`)
     } catch (error) {
       if (!(error instanceof TypeError || (error as Error).name === 'TimeoutError')) throw error
@@ -59,9 +60,11 @@ test('5,000 jobs through HTTP, workers and the server killed with -9 on the way:
   const folder = project({ 'handlers/job.ts': NOTING_HANDLER })
   const flags = ['--lease', '2s', '--heartbeat', '400ms', '--recovery-interval', '500ms', '--log-level', 'warn']
   const port = String(await freePort())
-  const startServer = () => server(folder, ['--port', port, '--recovery-interval', '500ms', '--log-level', 'warn'], { env })
+  const startServer = () =>
+    server(folder, ['--port', port, '--recovery-interval', '500ms', '--log-level', 'warn'], { env })
   let named = 0
-  const startWorker = () => forgeq(folder, ['worker', '--name', `w-${++named}`, '--concurrency', String(SLOTS), ...flags], { env })
+  const startWorker = () =>
+    forgeq(folder, ['worker', '--name', `w-${++named}`, '--concurrency', String(SLOTS), ...flags], { env })
 
   let api = await startServer()
   const workers: Running[] = Array.from({ length: WORKERS }, startWorker)
@@ -70,7 +73,11 @@ test('5,000 jobs through HTTP, workers and the server killed with -9 on the way:
   const ids: string[] = []
   const enqueueAll = async () => {
     while (ids.length < JOBS) {
-      const jobs = Array.from({ length: PER_CALL }, () => ({ id: uuidv7(), type: 'job', payload: { ms: Math.floor(random() * 80) } }))
+      const jobs = Array.from({ length: PER_CALL }, () => ({
+        id: uuidv7(),
+        type: 'job',
+        payload: { ms: Math.floor(random() * 80) },
+      }))
       ids.push(...(await acknowledged(api.url, jobs)))
     }
   }
@@ -105,7 +112,10 @@ test('5,000 jobs through HTTP, workers and the server killed with -9 on the way:
     expect(['completed', 'dead'], id).toContain(state)
     const tokens = attempts.map(({ token }) => token)
     expect(new Set(tokens).size, `${id}: a token twice`).toBe(tokens.length)
-    expect(attempts.filter(({ outcome }) => outcome === 'completed' || outcome === 'dead').length, id).toBeLessThanOrEqual(1)
+    expect(
+      attempts.filter(({ outcome }) => outcome === 'completed' || outcome === 'dead').length,
+      id,
+    ).toBeLessThanOrEqual(1)
     expect(attempts.at(-1)!.outcome, id).toBe(state === 'completed' ? 'completed' : 'lost')
     lost += attempts.filter(({ outcome }) => outcome === 'lost').length
     for (const { token, attempt } of notesByJob.get(id) ?? [])
@@ -114,7 +124,9 @@ test('5,000 jobs through HTTP, workers and the server killed with -9 on the way:
   expect(lost).toBeGreaterThan(0) // else nothing was killed in the middle of its work
   // What runs, and what may have started within about 100 ms: the rest of a buffer pays nothing.
   expect(lost).toBeLessThan(KILLS * (SLOTS + 30))
-  console.log(`${notes.length} runs of ${JOBS} jobs, ${lost} lost, ${shown.filter(({ state }) => state === 'dead').length} dead`)
+  console.log(
+    `${notes.length} runs of ${JOBS} jobs, ${lost} lost, ${shown.filter(({ state }) => state === 'dead').length} dead`,
+  )
 }, 120_000)
 
 async function all<T, R>(items: readonly T[], work: (item: T) => Promise<R>, atOnce = 32): Promise<R[]> {

@@ -23,7 +23,11 @@ interface Loaded {
 }
 
 /** A worker that runs 10 jobs of `longMs` and holds about 50 more that it has not started. */
-async function loadedWorker(type: string, longMs: number, { url = db.url, flags = [] as string[] } = {}): Promise<Loaded> {
+async function loadedWorker(
+  type: string,
+  longMs: number,
+  { url = db.url, flags = [] as string[] } = {},
+): Promise<Loaded> {
   const folder = project({ [`handlers/${type}.ts`]: NOTING_HANDLER })
   const worker = forgeq(folder, ['worker', '--concurrency', String(SLOTS), ...flags], { env: { DATABASE_URL: url } })
   await worker.printed('serves')
@@ -51,7 +55,10 @@ async function counts(type: string): Promise<Record<string, number>> {
 }
 
 const spent = (type: string) =>
-  db.sql(`select id, state, attempt, error from forgeq.jobs where type = $1 and (attempt <> 0 or error is not null)`, type)
+  db.sql(
+    `select id, state, attempt, error from forgeq.jobs where type = $1 and (attempt <> 0 or error is not null)`,
+    type,
+  )
 
 /** Sends SIGTERM; gives the exit code and how long it took. */
 async function terminate(worker: Running): Promise<{ code: unknown; tookMs: number }> {
@@ -141,15 +148,18 @@ test('a second signal a second later ends the worker at once; its job goes back 
   await until(() => notesOf(folder).length === 2)
 })
 
-test.each(['worker', 'server', 'dev'])('SIGTERM to a %s that waits for the database ends it with 0 at once', async (command) => {
-  const proxy = await openProxy(db.connection)
-  await proxy.cut()
-  const waiting = forgeq(project(), [command], { env: { DATABASE_URL: proxy.url } })
-  await waiting.printed('waiting for the database')
-  const { code, tookMs } = await terminate(waiting)
-  expect(code, waiting.text()).toBe(0)
-  expect(tookMs).toBeLessThan(3_000)
-})
+test.each(['worker', 'server', 'dev'])(
+  'SIGTERM to a %s that waits for the database ends it with 0 at once',
+  async (command) => {
+    const proxy = await openProxy(db.connection)
+    await proxy.cut()
+    const waiting = forgeq(project(), [command], { env: { DATABASE_URL: proxy.url } })
+    await waiting.printed('waiting for the database')
+    const { code, tookMs } = await terminate(waiting)
+    expect(code, waiting.text()).toBe(0)
+    expect(tookMs).toBeLessThan(3_000)
+  },
+)
 
 test('SIGTERM while the embedded PostgreSQL is being made leaves a folder in which the next command works', async () => {
   const folder = project({ 'handlers/job.ts': NOTING_HANDLER })

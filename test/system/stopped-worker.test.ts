@@ -22,13 +22,18 @@ test('what a worker reports that was stopped beyond its lease is refused; anothe
   const asleep = forgeq(folder, ['worker', '--name', 'asleep', '--metrics-port', String(port), ...FLAGS], { env })
   await asleep.printed('serves job')
   const lines = `{"type":"job","payload":{"ms":1500}}\n`.repeat(JOBS)
-  const ids = (await answer(folder, ['enqueue', '--ndjson'], { env, stdin: lines })).trim().split('\n').map((line) => line.split('\t')[0]!)
+  const ids = (await answer(folder, ['enqueue', '--ndjson'], { env, stdin: lines }))
+    .trim()
+    .split('\n')
+    .map((line) => line.split('\t')[0]!)
   await until(() => notesOf(folder).length === JOBS)
   kill(asleep.pid, 'SIGSTOP')
 
   await forgeq(folder, ['worker', '--name', 'awake', ...FLAGS], { env }).printed('serves job')
   await until(() => notesOf(folder).length === 2 * JOBS)
-  await until(async () => (await Promise.all(ids.map((id) => jobOf(db.pool, id)))).every(({ state }) => state === 'completed'))
+  await until(async () =>
+    (await Promise.all(ids.map((id) => jobOf(db.pool, id)))).every(({ state }) => state === 'completed'),
+  )
 
   kill(asleep.pid, 'SIGCONT')
   await asleep.printed('outcome refused')
@@ -36,7 +41,12 @@ test('what a worker reports that was stopped beyond its lease is refused; anothe
   for (const id of ids) {
     const job = await jobOf(db.pool, id)
     const [first, second] = notesOf(folder).filter(({ job }) => job === id)
-    expect(job).toMatchObject({ state: 'completed', attempt: 2, lost: 1, resultJson: expect.stringContaining(String(second!.pid)) as string })
+    expect(job).toMatchObject({
+      state: 'completed',
+      attempt: 2,
+      lost: 1,
+      resultJson: expect.stringContaining(String(second!.pid)) as string,
+    })
     expect(job.attempts).toMatchObject([
       { attempt: 1, token: first!.token, outcome: 'lost', worker: { name: 'asleep' } },
       { attempt: 2, token: second!.token, outcome: 'completed', worker: { name: 'awake' } },

@@ -28,8 +28,11 @@ const open = (folder: string, command: Command): Running => forgeq(folder, TERMI
 async function completes(folder: string, enqueue: Running): Promise<void> {
   expect(await enqueue.ended, enqueue.text()).toBe(0)
   const [id] = enqueue.out().split('\t')
-  let job: { state: string; attempt?: number } | undefined
-  await until(async () => (job = await answerJson(folder, ['jobs', 'show', id!])).state === 'completed')
+  let job: { state: string } | undefined
+  await until(async () => {
+    job = await answerJson<{ state: string }>(folder, ['jobs', 'show', id!])
+    return job.state === 'completed'
+  })
   expect(job).toMatchObject({ state: 'completed', attempt: 1, result: { sent: 'test@example.com' } })
 }
 

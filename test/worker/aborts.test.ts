@@ -19,9 +19,16 @@ describe('a handler that exceeds its timeout', () => {
   test('is aborted with the reason `timeout`, and its run is a failure', async () => {
     let reason: unknown
     await start([
-      handler('slow', (_, job) => untilAborted(job.signal).catch((error) => (reason = error)).then(() => Promise.reject(reason)), {
-        timeoutMs: 150,
-      }),
+      handler(
+        'slow',
+        (_, job) =>
+          untilAborted(job.signal)
+            .catch((error) => (reason = error))
+            .then(() => Promise.reject(reason)),
+        {
+          timeoutMs: 150,
+        },
+      ),
     ])
     const id = await insertJob(db.pool, { type: 'slow' })
     expect(await jobIn(db.pool, id, 'retrying')).toMatchObject({
@@ -40,15 +47,25 @@ describe('a handler that exceeds its timeout', () => {
   test('is given the timeout of the job itself before that of its definition', async () => {
     await start([handler('slow', (_, job) => untilAborted(job.signal), { timeoutMs: 3_600_000 })])
     const id = await insertJob(db.pool, { type: 'slow', state: 'scheduled', dueInMs: 60_000 })
-    await db.sql(`update forgeq.jobs set timeout_ms = 100, state = 'pending', run_at = clock_timestamp() where id = $1`, id)
+    await db.sql(
+      `update forgeq.jobs set timeout_ms = 100, state = 'pending', run_at = clock_timestamp() where id = $1`,
+      id,
+    )
     expect(await jobIn(db.pool, id, 'retrying')).toMatchObject({ error: { message: 'exceeded its timeout of 100 ms' } })
   })
 
   test('and goes on past its grace leaves a failure, a stuck slot and a late value that changes nothing', async () => {
     const end = gate<string>()
-    const worker = await start([handler('deaf', () => end.promise, { timeoutMs: 100 })], { abortGraceMs: 200, concurrency: 2 })
+    const worker = await start([handler('deaf', () => end.promise, { timeoutMs: 100 })], {
+      abortGraceMs: 200,
+      concurrency: 2,
+    })
     const id = await insertJob(db.pool, { type: 'deaf', maxAttempts: 1 })
-    expect(await endOf(db.pool, id)).toMatchObject({ state: 'dead', reason: 'attempts spent', error: { code: 'timeout' } })
+    expect(await endOf(db.pool, id)).toMatchObject({
+      state: 'dead',
+      reason: 'attempts spent',
+      error: { code: 'timeout' },
+    })
     await until('its status is stuck', async () => (await statusOf(worker.id)) === 'stuck')
     expect(await worker.metricsText()).toContain('forgeq_slots{state="stuck"} 1')
     end.open('late')

@@ -8,7 +8,7 @@ import type { Handler } from '../../src/worker/handler.ts'
 import { rawSql, testDatabase } from '../support/database.ts'
 import { insertJob, jobOf } from '../support/factory.ts'
 import { loopContext } from '../support/loops.ts'
-import { endOf, gate, handler, handlers, jobIn, testWorker, until } from '../support/worker.ts'
+import { endOf, gate, handler, handlers, testWorker, until } from '../support/worker.ts'
 
 const db = testDatabase({ size: 20 })
 const start = (all: Handler[], fields: object = {}) =>
@@ -29,7 +29,12 @@ const insertMany = async (n: number, { queue = 'default', type = 'test', priorit
   ).map(({ id }) => id)
 
 const finished = async (queue: string): Promise<number> =>
-  (await db.sql<{ n: number }>(`select count(*)::int as n from forgeq.finished_jobs where queue = $1 and state = 'completed'`, queue))[0]!.n
+  (
+    await db.sql<{ n: number }>(
+      `select count(*)::int as n from forgeq.finished_jobs where queue = $1 and state = 'completed'`,
+      queue,
+    )
+  )[0]!.n
 
 describe('what a worker leases', () => {
   test('are only jobs of types that it serves; the others wait at no attempt for a worker that does', async () => {
@@ -138,7 +143,9 @@ describe('what a worker leases', () => {
     await until('its slots are full', () => held.get('first') === 10)
     await start([turning('second')], { concurrency: 10, queues: { turning: null } })
     await until('the second has the other ten', () => held.get('second') === 10)
-    expect(await db.sql(`select distinct attempt, lost from forgeq.jobs where queue = 'turning'`)).toEqual([{ attempt: 1, lost: 0 }])
+    expect(await db.sql(`select distinct attempt, lost from forgeq.jobs where queue = 'turning'`)).toEqual([
+      { attempt: 1, lost: 0 },
+    ])
     end.open()
     await until('all have ended', async () => (await finished('turning')) === 520)
   })
@@ -200,7 +207,12 @@ describe('when a worker looks', () => {
     try {
       await insertMany(4_000, { queue: 'stream' })
       let stop = false
-      await start([handler('test', () => sleep(1))], { concurrency: 20, queues: { stream: null }, listening: false, pollMs: 1_000 })
+      await start([handler('test', () => sleep(1))], {
+        concurrency: 20,
+        queues: { stream: null },
+        listening: false,
+        pollMs: 1_000,
+      })
       const feeding = (async () => {
         // Never a short claim: more comes than is run.
         while (!stop) await insertMany(500, { queue: 'stream' }).then(() => sleep(50))
@@ -267,7 +279,9 @@ describe('a paused queue', () => {
     hold = true
     await insertMany(50, { queue: 'buffered' })
     await until('the buffer is filled', async () => {
-      const [row] = await db.sql<{ n: number }>(`select count(*)::int as n from forgeq.jobs where queue = 'buffered' and state = 'running'`)
+      const [row] = await db.sql<{ n: number }>(
+        `select count(*)::int as n from forgeq.jobs where queue = 'buffered' and state = 'running'`,
+      )
       return running === 2 && row!.n > 10
     })
     await pauseQueue(db.pool, 'buffered', {})
@@ -277,7 +291,13 @@ describe('a paused queue', () => {
         const rows = await db.sql(
           `select state, attempt, count(*)::int as n from forgeq.jobs where queue = 'buffered' group by state, attempt order by state`,
         )
-        return JSON.stringify(rows) === JSON.stringify([{ state: 'pending', attempt: 0, n: 48 }, { state: 'running', attempt: 1, n: 2 }])
+        return (
+          JSON.stringify(rows) ===
+          JSON.stringify([
+            { state: 'pending', attempt: 0, n: 48 },
+            { state: 'running', attempt: 1, n: 2 },
+          ])
+        )
       },
       { withinMs: 1_500 },
     )

@@ -50,7 +50,11 @@ describe('an executable handler', () => {
     const worker = await start(await program('#!/bin/sh\ncat\n'))
     const id = await insertJob(db.pool, { type: 'program', state: 'scheduled', dueInMs: 60_000 })
     const digits = '{"n": 12345678901234567890.123456789012345678901234567890, "e": -0.10}'
-    await db.sql(`update forgeq.jobs set payload = $2::text::jsonb, state = 'pending', run_at = clock_timestamp() where id = $1`, id, digits)
+    await db.sql(
+      `update forgeq.jobs set payload = $2::text::jsonb, state = 'pending', run_at = clock_timestamp() where id = $1`,
+      id,
+      digits,
+    )
     const job = await endOf(db.pool, id)
     expect(job.state).toBe('completed')
     expect(job.resultJson).toBe(job.payloadJson)
@@ -64,7 +68,11 @@ describe('an executable handler', () => {
 
   test('that exits with 65 makes its job dead, with what it said', async () => {
     const { job } = await outcomeOf('#!/bin/sh\necho no such address >&2\nexit 65\n')
-    expect(job).toMatchObject({ state: 'dead', reason: 'not retryable', error: { message: 'no such address\n(the program ended with exit code 65)' } })
+    expect(job).toMatchObject({
+      state: 'dead',
+      reason: 'not retryable',
+      error: { message: 'no such address\n(the program ended with exit code 65)' },
+    })
   })
 
   test("that exits with 75 waits for the backoff's base, uncounted", async () => {
@@ -85,12 +93,17 @@ describe('an executable handler', () => {
 
   test('that is killed by a signal fails and names the signal', async () => {
     const { job } = await outcomeOf('#!/bin/sh\nkill -9 $$\n')
-    expect(job).toMatchObject({ state: 'retrying', error: { code: 'SIGKILL', message: 'the program was ended by SIGKILL' } })
+    expect(job).toMatchObject({
+      state: 'retrying',
+      error: { code: 'SIGKILL', message: 'the program was ended by SIGKILL' },
+    })
   })
 
   test('writes its standard error to the log of the job, control characters and all, a line each', async () => {
     const said = '\u001b]0;x\u0007 \u009b2J \rFAKE LOG \u2028 \u202e \u007f'
-    const { job, worker } = await outcomeOf(`#!/bin/sh\nprintf '%s\\n' '${said}' >&2\nprintf 'no end of line' >&2\nexit 1\n`)
+    const { job, worker } = await outcomeOf(
+      `#!/bin/sh\nprintf '%s\\n' '${said}' >&2\nprintf 'no end of line' >&2\nexit 1\n`,
+    )
     const lines = worker.log.filter((line) => line['stream'] === 'stderr')
     expect(lines).toMatchObject([
       { msg: said, job_id: job.id, job_type: 'program' },
@@ -106,7 +119,10 @@ describe('an executable handler', () => {
     ['a number that is too long', `printf 1e131071`],
   ])('that prints %s fails: that is no result', async (_, line) => {
     const { job } = await outcomeOf(`#!/bin/sh\n${line}\nexit 0\n`)
-    expect(job).toMatchObject({ state: 'retrying', error: { message: expect.stringContaining("the program's output is not a result") } })
+    expect(job).toMatchObject({
+      state: 'retrying',
+      error: { message: expect.stringContaining("the program's output is not a result") },
+    })
   })
 
   test.each([
@@ -124,18 +140,26 @@ describe('an executable handler', () => {
   })
 
   test('keeps only the end of what it says in error, at a whole character', async () => {
-    const { job } = await outcomeOf(`#!/bin/sh\ni=0\nwhile [ $i -lt 300 ]; do printf '🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁' >&2; i=$((i+1)); done\nexit 1\n`)
+    const { job } = await outcomeOf(
+      `#!/bin/sh\ni=0\nwhile [ $i -lt 300 ]; do printf '🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁' >&2; i=$((i+1)); done\nexit 1\n`,
+    )
     expect(job.state).toBe('retrying')
     expect(job.error).toMatchObject({ truncated: true, message: expect.stringMatching(/^🦁+$/u) })
   })
 
   test('is told in its environment which job it runs', async () => {
     const worker = await start(
-      await program(`#!/bin/sh\nprintf '["%s","%s","%s","%s","%s"]' "$FORGEQ_JOB_ID" "$FORGEQ_JOB_TYPE" "$FORGEQ_ATTEMPT" "$FORGEQ_TOKEN" "$TRACEPARENT"\n`),
+      await program(
+        `#!/bin/sh\nprintf '["%s","%s","%s","%s","%s"]' "$FORGEQ_JOB_ID" "$FORGEQ_JOB_TYPE" "$FORGEQ_ATTEMPT" "$FORGEQ_TOKEN" "$TRACEPARENT"\n`,
+      ),
     )
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
     const id = await insertJob(db.pool, { type: 'program', state: 'scheduled', dueInMs: 60_000, attempt: 2, token: 5 })
-    await db.sql(`update forgeq.jobs set traceparent = $2, state = 'pending', run_at = clock_timestamp() where id = $1`, id, traceparent)
+    await db.sql(
+      `update forgeq.jobs set traceparent = $2, state = 'pending', run_at = clock_timestamp() where id = $1`,
+      id,
+      traceparent,
+    )
     expect(JSON.parse((await endOf(db.pool, id)).resultJson!)).toEqual([id, 'program', '3', '6', traceparent])
     await worker.stop()
   })
@@ -185,13 +209,20 @@ describe('an executable handler that is to end', () => {
     const id = await insertJob(db.pool, { type: 'program' })
     const both = await familyPids(pids)
     await worker.stop({ graceMs: 0 })
-    expect(await jobOf(db.pool, id)).toMatchObject({ state: 'pending', attempt: 0, attempts: [{ outcome: 'released' }] })
+    expect(await jobOf(db.pool, id)).toMatchObject({
+      state: 'pending',
+      attempt: 0,
+      attempts: [{ outcome: 'released' }],
+    })
     for (const pid of both) await until(`process ${pid} is gone`, () => gone(pid))
   })
 
   test('by a cancel but exits with 0 all the same has completed', async () => {
     const ready = join(folder, 'trap-is-set')
-    await start(await program(`#!/bin/sh\ntrap 'echo 7; exit 0' TERM\ntouch ${ready}\nwhile true; do sleep 0.05; done\n`), { heartbeatMs: 100 })
+    await start(
+      await program(`#!/bin/sh\ntrap 'echo 7; exit 0' TERM\ntouch ${ready}\nwhile true; do sleep 0.05; done\n`),
+      { heartbeatMs: 100 },
+    )
     const id = await insertJob(db.pool, { type: 'program' })
     await until('the program has set its trap', () => existsSync(ready))
     await requestCancel(db.pool, id)

@@ -126,7 +126,12 @@ describeLifecycle('the reporter', async () => {
     },
     async works() {
       const id = await insertJob(db.pool, { id: uuidv7(), state: 'running', session })
-      const lease = { id, token: 1, session: { id: session, worker: { id: session } } as Session, keyed: false } as Lease
+      const lease = {
+        id,
+        token: 1,
+        session: { id: session, worker: { id: session } } as Session,
+        keyed: false,
+      } as Lease
       reporter.push({ lease, outcome: { state: 'completed', resultJson: '1' }, ranMs: 1 })
       const told = await soon(() => verdicts.includes(`${id} true`), stopped ? 200 : 3_000)
       return told && verdicts.filter((verdict) => verdict.startsWith(id)).length === 1

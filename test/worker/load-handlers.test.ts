@@ -24,7 +24,9 @@ const load = async (files: Record<string, string>): Promise<HandlerSet> => loadH
 
 const DEFINE_JOB = JSON.stringify(join(import.meta.dirname, '../../src/worker/definition.ts'))
 const call = ({ handlers }: HandlerSet, type: string, payload: unknown = {}) =>
-  handlers.get(type)!.run(payload, {} as RunningJob, { payloadJson: '{}', backoff: { kind: 'fixed', baseMs: 1, capMs: 1, jitter: 0 } })
+  handlers
+    .get(type)!
+    .run(payload, {} as RunningJob, { payloadJson: '{}', backoff: { kind: 'fixed', baseMs: 1, capMs: 1, jitter: 0 } })
 
 describe('a handlers folder', () => {
   test('serves TypeScript without a build: an enum, an import without extension, await at the top', async () => {
@@ -55,7 +57,14 @@ describe('a handlers folder', () => {
     })
     expect(set.problems).toEqual([])
     expect(set.types).toEqual(['a', 'b', 'c', 'd', 'e', 'users/welcome'])
-    expect(await Promise.all(set.types.map((type) => call(set, type)))).toEqual(['mts', 'js', 'mjs', 'cjs', 'cts', 'ts'])
+    expect(await Promise.all(set.types.map((type) => call(set, type)))).toEqual([
+      'mts',
+      'js',
+      'mjs',
+      'cjs',
+      'cts',
+      'ts',
+    ])
   })
 
   test('takes what defineJob made, with its options', async () => {
@@ -95,12 +104,19 @@ describe('a handlers folder', () => {
       'unknown.ts': 'defineJob: there is no option retries in this release',
     })
     expect(() => requireSound(set, './handlers')).toThrow(
-      expect.objectContaining({ code: 'handler_invalid', errors: expect.arrayContaining([{ path: 'throwing.ts', message: 'no configuration' }]) }),
+      expect.objectContaining({
+        code: 'handler_invalid',
+        errors: expect.arrayContaining([{ path: 'throwing.ts', message: 'no configuration' }]),
+      }),
     )
   })
 
   test('keeps the first of two files of one type and names the other', async () => {
-    const set = await load({ 'twice.js': `export default () => 'js'`, 'twice.ts': `export default () => 'ts'`, 'twice.sh': '#!/bin/sh\n' })
+    const set = await load({
+      'twice.js': `export default () => 'js'`,
+      'twice.ts': `export default () => 'ts'`,
+      'twice.sh': '#!/bin/sh\n',
+    })
     expect(set.types).toEqual(['twice'])
     expect(await call(set, 'twice')).toBe('js')
     expect(set.problems).toEqual([
@@ -121,7 +137,10 @@ describe('a handlers folder', () => {
   })
 
   test('follows a link to a file, names a dead one, and does not walk through a link to a folder', async () => {
-    const outside = await folderOf({ 'real.ts': `export default () => 'linked'`, 'more/inner.ts': `export default () => 1` })
+    const outside = await folderOf({
+      'real.ts': `export default () => 'linked'`,
+      'more/inner.ts': `export default () => 1`,
+    })
     const folder = await folderOf({ 'own.ts': `export default () => 'own'` })
     await symlink(join(outside, 'real.ts'), join(folder, 'linked.ts'))
     await symlink(join(outside, 'gone.ts'), join(folder, 'dead.ts'))
@@ -135,7 +154,10 @@ describe('a handlers folder', () => {
   })
 
   test('serves nothing but what was found: no type reaches a file outside', async () => {
-    const folder = await folderOf({ 'handlers/inside.ts': `export default () => 1`, 'x.ts': `export default () => 'outside'` })
+    const folder = await folderOf({
+      'handlers/inside.ts': `export default () => 1`,
+      'x.ts': `export default () => 'outside'`,
+    })
     const { handlers } = await loadHandlers(join(folder, 'handlers'))
     for (const type of ['../x', './inside', 'inside.ts', 'handlers/inside', '__proto__', 'constructor', ''])
       expect(handlers.get(type)).toBeUndefined()

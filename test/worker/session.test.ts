@@ -9,8 +9,9 @@ import { createPool, type DatabasePool } from '../../src/store/database.ts'
 import { endOf, gate, handler, handlers, jobIn, testWorker, until, untilAborted } from '../support/worker.ts'
 
 const db = testDatabase()
-const worker = (fields: Partial<Parameters<typeof testWorker>[0]> & Pick<Parameters<typeof testWorker>[0], 'handlers'>) =>
-  testWorker({ db: db.pool, connection: db.connection, ...fields })
+const worker = (
+  fields: Partial<Parameters<typeof testWorker>[0]> & Pick<Parameters<typeof testWorker>[0], 'handlers'>,
+) => testWorker({ db: db.pool, connection: db.connection, ...fields })
 const sessionOf = async (id: string) =>
   (
     await db.sql<{ end_reason: string | null; beaten: boolean }>(
@@ -71,7 +72,9 @@ describe('a worker that keeps its session', () => {
     const session = await beaten(blocked)
     await insertJob(db.pool, { type: 'blocking' })
     expect(await blocked.ended).toBe('stalled: the main thread did not answer while blocking ran')
-    expect((await sessionOf(session))?.end_reason).toBe('stalled: the main thread has not answered for 1 s while blocking ran')
+    expect((await sessionOf(session))?.end_reason).toBe(
+      'stalled: the main thread has not answered for 1 s while blocking ran',
+    )
     await until('it has registered anew', () => blocked.id !== '' && blocked.id !== session)
   })
 
@@ -81,10 +84,15 @@ describe('a worker that keeps its session', () => {
       await db.sql(
         `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like '%heartbeat'`,
       )
-      const [before] = await db.sql<{ at: string }>(`select last_heartbeat_at as at from forgeq.sessions where id = $1`, id)
+      const [before] = await db.sql<{ at: string }>(
+        `select last_heartbeat_at as at from forgeq.sessions where id = $1`,
+        id,
+      )
       await until(
         'another heartbeat has come',
-        async () => (await db.sql(`select from forgeq.sessions where id = $1 and last_heartbeat_at > $2`, id, before!.at)).length === 1,
+        async () =>
+          (await db.sql(`select from forgeq.sessions where id = $1 and last_heartbeat_at > $2`, id, before!.at))
+            .length === 1,
         { withinMs: 1_300 },
       )
     }
@@ -111,16 +119,26 @@ describe('a worker that has lost its session', () => {
     expect(await createRecovery(loopContext(db.pool)).runOnce()).toBe(1)
     await until('it has registered anew', () => lost.id !== '' && lost.id !== session)
     expect(reason).toMatchObject({ reason: 'lease_lost', code: 'lease_lost' })
-    expect(lost.log).toContainEqual(expect.objectContaining({ msg: 'session lost; registering anew', worker_id: session }))
+    expect(lost.log).toContainEqual(
+      expect.objectContaining({ msg: 'session lost; registering anew', worker_id: session }),
+    )
     end.open()
-    await until('the late outcome is refused', () => lost.log.some(({ msg }) => msg === 'outcome refused: the lease was lost'))
+    await until('the late outcome is refused', () =>
+      lost.log.some(({ msg }) => msg === 'outcome refused: the lease was lost'),
+    )
     expect(await lost.metricsText()).toContain('forgeq_lease_lost_total 1')
     // Leased anew while the first run went on, it was put off for a second.
     const scheduler = createScheduler(loopContext(db.pool))
-    await until('it runs again', async () => (await scheduler.runOnce()) + 1 && (await jobOf(db.pool, id)).state === 'completed')
+    await until(
+      'it runs again',
+      async () => (await scheduler.runOnce()) + 1 && (await jobOf(db.pool, id)).state === 'completed',
+    )
     const job = await jobOf(db.pool, id)
     expect(job).toMatchObject({ state: 'completed', attempt: 2, lost: 1, worker: { id: lost.id } })
-    expect(job.attempts).toMatchObject([{ attempt: 1, outcome: 'lost', worker: { id: session } }, { attempt: 2, outcome: 'completed' }])
+    expect(job.attempts).toMatchObject([
+      { attempt: 1, outcome: 'lost', worker: { id: session } },
+      { attempt: 2, outcome: 'completed' },
+    ])
   })
 
   test('by its own clock starts nothing more under it, although no timer has had its turn', async () => {

@@ -5,7 +5,7 @@ import type { Handler } from '../../src/worker/handler.ts'
 import { testDatabase } from '../support/database.ts'
 import { insertJob, jobOf } from '../support/factory.ts'
 import { openProxy, type Proxy } from '../support/proxy.ts'
-import { endOf, gate, handler, handlers, jobIn, testWorker, until, untilAborted } from '../support/worker.ts'
+import { endOf, gate, handler, handlers, testWorker, until, untilAborted } from '../support/worker.ts'
 
 const db = testDatabase()
 const start = (all: Handler[], fields: object = {}) =>
@@ -37,7 +37,10 @@ async function busy(run: Handler['run'], fields: object = {}) {
   const ids: string[] = []
   for (let n = 0; n < 13; n++) ids.push(await insertJob(db.pool))
   await until('the slots are full and the rest is buffered', async () => {
-    const [row] = await db.sql<{ n: number }>(`select count(*)::int as n from forgeq.jobs where id = any ($1) and state = 'running'`, ids)
+    const [row] = await db.sql<{ n: number }>(
+      `select count(*)::int as n from forgeq.jobs where id = any ($1) and state = 'running'`,
+      ids,
+    )
     return running === 3 && row!.n === 13
   })
   return { worker, ids, session: worker.id }
@@ -70,7 +73,9 @@ describe('a worker that is stopped', () => {
 
   test('aborts past the grace period, and releases uncounted what ended by that', async () => {
     let reason: unknown
-    const { worker, ids } = await busy((_, job) => untilAborted(job.signal).catch((error) => Promise.reject((reason = error))))
+    const { worker, ids } = await busy((_, job) =>
+      untilAborted(job.signal).catch((error) => Promise.reject((reason = error))),
+    )
     const tookMs = await timed(worker.stop({ graceMs: 200 }))
     expect(tookMs).toBeGreaterThanOrEqual(200)
     expect(tookMs).toBeLessThan(2_200)
@@ -97,7 +102,12 @@ describe('a worker that is stopped', () => {
     await db.sql(`update forgeq.jobs set max_attempts = 1 where id = $1`, ids[0])
     expect(await timed(worker.stop({ graceMs: 100 }))).toBeLessThan(5_100)
     const counted = await jobOf(db.pool, ids[1]!)
-    expect(counted).toMatchObject({ state: 'retrying', attempt: 1, error: { code: 'shutdown' }, attempts: [{ outcome: 'failed' }] })
+    expect(counted).toMatchObject({
+      state: 'retrying',
+      attempt: 1,
+      error: { code: 'shutdown' },
+      attempts: [{ outcome: 'failed' }],
+    })
     expect(Date.parse(counted.runAt)).toBeLessThanOrEqual(Date.now())
     end.open()
     await db.sql(`delete from forgeq.jobs`)
@@ -132,7 +142,12 @@ describe('a worker that is stopped', () => {
     const id = await insertJob(db.pool)
     await until(
       'the claim waits',
-      async () => (await db.sql(`select from pg_stat_activity where wait_event_type = 'Lock' and application_name like '%claims'`)).length > 0,
+      async () =>
+        (
+          await db.sql(
+            `select from pg_stat_activity where wait_event_type = 'Lock' and application_name like '%claims'`,
+          )
+        ).length > 0,
     )
     const stopping = worker.stop()
     release.open()
@@ -171,36 +186,41 @@ describe('a worker whose database is gone when it is stopped', () => {
     proxy.cut()
     const stopping = worker.stop({ graceMs: 5_000 })
     end.open()
-    await until('a write has failed', () => worker.log.some(({ msg }) => msg === 'outcomes were not answered for; repeating them'))
+    await until('a write has failed', () =>
+      worker.log.some(({ msg }) => msg === 'outcomes were not answered for; repeating them'),
+    )
     proxy.heal()
     await stopping
     expect((await states(ids)).find(({ state }) => state === 'completed')).toMatchObject({ attempt: 1, n: 3 })
     for (const id of ids) expect((await jobOf(db.pool, id)).state).toMatch(/completed|pending/)
   })
 
-  test.each(['cut', 'swallow'] as const)('as a library, with its loops, ends in that time too, and so does its client (%s)', async (how) => {
-    const { host, port, user, password, database } = proxy.connection
-    const forgeq = new ForgeQ({
-      databaseUrl: `postgres://${user}:${encodeURIComponent(password!)}@${host}:${port}/${database}?sslmode=disable`,
-    })
-    const end = gate()
-    const started = gate()
-    const job = defineJob({
-      type: 'library',
-      run: async () => {
-        started.open()
-        await end.promise
-      },
-    })
-    const worker = forgeq.worker({ jobs: [job] })
-    await worker.start()
-    await forgeq.enqueue(job, {})
-    await started.promise
-    proxy[how]()
-    expect(await timed(worker.stop({ grace: '300ms' }))).toBeLessThan(5_300)
-    expect(await timed(forgeq.close())).toBeLessThan(3_000)
-    end.open()
-  })
+  test.each(['cut', 'swallow'] as const)(
+    'as a library, with its loops, ends in that time too, and so does its client (%s)',
+    async (how) => {
+      const { host, port, user, password, database } = proxy.connection
+      const forgeq = new ForgeQ({
+        databaseUrl: `postgres://${user}:${encodeURIComponent(password!)}@${host}:${port}/${database}?sslmode=disable`,
+      })
+      const end = gate()
+      const started = gate()
+      const job = defineJob({
+        type: 'library',
+        run: async () => {
+          started.open()
+          await end.promise
+        },
+      })
+      const worker = forgeq.worker({ jobs: [job] })
+      await worker.start()
+      await forgeq.enqueue(job, {})
+      await started.promise
+      proxy[how]()
+      expect(await timed(worker.stop({ grace: '300ms' }))).toBeLessThan(5_300)
+      expect(await timed(forgeq.close())).toBeLessThan(3_000)
+      end.open()
+    },
+  )
 
   test('cannot start, says so, leaves nothing behind, and can be started later', async () => {
     proxy.cut()

@@ -20,12 +20,14 @@ export function createReporter({ total, enqueuedAt }) {
       )
     }
     addRetries(retries, changed)
-    if (Date.now() - toldAt > RETRY_LINES_MS || all.every(isFinal)) {
+    const dead = changed.filter(({ state }) => state === 'dead')
+    // In the order of events: what is dead now was to be tried again before.
+    if (Date.now() - toldAt > RETRY_LINES_MS || dead.length > 0 || all.every(isFinal)) {
       for (const [reason, count] of retries) say(`${count} to be tried again: ${reason}`, 'yellow')
       if (retries.size > 0) toldAt = Date.now()
       retries = new Map()
     }
-    for (const job of changed.filter(({ state }) => state === 'dead')) {
+    for (const job of dead) {
       say(`dead, attempt ${job.attempt}: ${job.type} ${reasonOf(job)}`, 'red')
     }
     redraw(`${all.filter(isFinal).length} of ${total} done   ${countsOf(all)}`)

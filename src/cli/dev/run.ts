@@ -41,7 +41,7 @@ async function run(
       const watch = await watchHandlers(config, () => worker.restart())
       const types = await Promise.race([worker.ready, stopping.told.then(() => undefined)])
       if (types) {
-        welcome(out, server.url, config, types)
+        welcome({ io, out }, server.url, config, types)
         if (hello) await enqueueHello({ out }, app.queue, stopping.signal)
       }
       await stopping.told
@@ -63,7 +63,12 @@ async function run(
   }
 }
 
-function welcome(out: Invocation['out'], url: string, { handlers }: Config, types: string[]): void {
+function welcome(
+  { io, out }: Pick<Invocation, 'io' | 'out'>,
+  url: string,
+  { handlers }: Config,
+  types: string[],
+): void {
   if (out.json) return out.printJson(JSON.stringify({ url, pid: process.pid, types }))
   out.print(`ForgeQ is ready on ${out.paint('bold', url)}`)
   const served = types.map(safeLine).join(', ')
@@ -72,6 +77,10 @@ function welcome(out: Invocation['out'], url: string, { handlers }: Config, type
       ? `  handlers  ${served} from ${safeLine(handlers)}, reloaded on change`
       : `  handlers  none in ${safeLine(handlers)} yet`,
   )
-  out.print(`  try       forgeq enqueue --type ${safeLine(types[0] ?? 'hello')} --payload '{"name":"you"}' --wait`)
-  out.print(`  look      curl ${url}/jobs   or   forgeq jobs list`)
+  // Installed in a project, as npm shows, `forgeq` alone is not found.
+  const forgeq = io.env.npm_command === undefined ? 'forgeq' : 'npx forgeq'
+  const [type = 'hello'] = types
+  const payload = type === 'hello' ? ` --payload '{"name":"you"}'` : ''
+  out.print(`  try       ${forgeq} enqueue --type ${safeLine(type)}${payload} --wait`)
+  out.print(`  look      curl ${url}/jobs   or   ${forgeq} jobs list`)
 }
