@@ -19,9 +19,8 @@ export async function promoteDueJobs(db: Database, { limit }: { limit: number })
     )
     update forgeq.jobs as job
        set state = 'pending'
-      from due
      -- No word of its state, which the lock has settled: it would let the planner answer from jobs_due.
-     where job.id = due.id and job.id = any (array(select id from due))
+     where job.id = any (array(select id from due))
     returning job.queue`)
   return rows.map((row) => row.queue)
 }
@@ -53,8 +52,7 @@ export async function expireJobs(
          for update skip locked
     ), ${retention.from}${retentionJson(keeping)}${retention.as}, ended as (
       delete from forgeq.jobs as job
-       using over
-       where job.id = over.id and job.id = any (array(select id from over)) and job.state in ('scheduled', 'pending', 'blocked')
+       where job.id = any (array(select id from over)) and job.state in ('scheduled', 'pending', 'blocked')
       returning job.*, 'cancelled' as final_state, 'expired' as final_reason, null::jsonb as final_result, job.error as final_error,
                 null::uuid as final_session_id, null::jsonb as final_worker, null::timestamptz as final_started_at
     ), moved as (${insertFinished}

@@ -78,8 +78,7 @@ export const closeKeys = fragment`
     update forgeq.idempotency_keys as key
        set state = moved.state, expires_at = clock_timestamp() + (select key_ms from retention) * interval '1 ms'
       from moved
-     where key.key = moved.idempotency_key and key.job_id = moved.id
-       and key.key = any (array(select idempotency_key from moved where idempotency_key is not null))`
+     where key.key = any (array[moved.idempotency_key]) and key.job_id = moved.id`
 
 /** One row a kind, for the loop that rolls them up. Reads `moved`. */
 export const countEnded = fragment`

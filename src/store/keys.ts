@@ -83,8 +83,7 @@ export async function pruneKeys(db: Database, { limit }: { limit: number }): Pro
          for update skip locked
     )
     delete from forgeq.idempotency_keys as held
-     using over
-     where held.key = over.key and held.key = any (array(select key from over)) and held.expires_at <= clock_timestamp()
+     where held.key = any (array(select key from over)) and held.expires_at <= clock_timestamp()
     returning 1`)
   return rows.length
 }

@@ -179,7 +179,7 @@ export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJ
     most: limit,
   }))
   // `materialized` is a fence: without it the planner may run a limited part once a row and lease the whole queue.
-  // The rows are changed by an array of their ids: joined, a planner that finds the table small reads all that waits.
+  // The array of ids beside the join: without it a planner that finds the table small reads all that waits.
   const rows = await db.query<LeasedRow>(sql`
     /* forgeq:claim_jobs */
     with session as materialized (
@@ -218,14 +218,12 @@ export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJ
        where ${startable}::bigint > 0 -- a note covers all leases before it, also those that still lie in the buffer
        group by queue
       on conflict (session_id, queue) do update set upto = greatest(starts.upto, excluded.upto)
-    ), batch as materialized (
-      select array_agg(id) as ids, jsonb_object_agg(id, lease_no) as numbers from numbered
     )
     update forgeq.jobs as job
        set state = 'running', attempt = job.attempt + 1, token = job.token + 1, session_id = ${sessionId},
-           lease_no = (batch.numbers ->> job.id::text)::bigint, started_at = clock_timestamp()
-      from batch
-     where job.id = any (batch.ids)
+           lease_no = numbered.lease_no, started_at = clock_timestamp()
+      from numbered
+     where job.id = numbered.id and job.id = any (array(select id from numbered))
     returning job.id, job.type, job.queue, job.priority, job.payload, job.attempt, job.max_attempts, job.life_start, job.token,
               job.lease_no, date_part('epoch', job.created_at) as created_at, date_part('epoch', job.run_at) as run_at, job.seq, job.lost, job.tags, job.idempotency_key is not null as keyed,
               job.timeout_ms, job.backoff, job.traceparent, date_part('epoch', job.started_at) as started_at`)

@@ -109,11 +109,10 @@ async function finish(
         as o (id uuid, token bigint, state text, reason text, result jsonb, error jsonb, ran double precision)
     ), ${retention.from}${retentionJson(keeping)}${retention.as}, batch as materialized (
       -- An array of ids, not a join: a planner that finds the table small would read all of it.
-      select array_agg(id) as ids, jsonb_object_agg(id || ' ' || token, null) as leases from outcome
+      select jsonb_object_agg(id || ' ' || token, null) as leases from outcome
     ), deleted as (
       delete from forgeq.jobs as job
-       using batch
-       where job.id = any (batch.ids) and batch.leases ? (job.id || ' ' || job.token) and job.state = 'running'
+       where job.id = any (array(select id from outcome)) and (select leases from batch) ? (job.id || ' ' || job.token) and job.state = 'running'
          -- Not \`=\`: that would let the planner answer from jobs_by_session, a scan of its dead entries for each outcome.
          and job.session_id is not distinct from ${sessionId}::uuid
       returning job.id, job.seq, job.queue, job.type, job.priority, job.run_at, job.created_at, job.expires_at, job.payload,
@@ -167,13 +166,11 @@ export async function requeueJobs(
     ), ${retention.from}${retentionJson(keeping)}${retention.as}, reporter as materialized (
       select ${JSON.stringify(worker)}::text::jsonb as worker
     ), batch as materialized (
-      select array_agg(id) as ids, jsonb_object_agg(id || ' ' || token, null) as leases from outcome
+      select jsonb_object_agg(id || ' ' || token, null) as leases from outcome
     ), locked as materialized (
       select job.id, job.token, job.cancel_requested_at is not null as cancelled
-        from batch
-       cross join forgeq.jobs as job
-       -- A subquery and not \`batch.ids\`: to have the rows in order the planner would read the whole primary key.
-       where job.id = any (array(select id from outcome)) and batch.leases ? (job.id || ' ' || job.token) and job.state = 'running'
+        from forgeq.jobs as job
+       where job.id = any (array(select id from outcome)) and (select leases from batch) ? (job.id || ' ' || job.token) and job.state = 'running'
          and job.session_id is not distinct from ${sessionId}::uuid
        order by job.id
          for update of job
@@ -196,12 +193,12 @@ export async function requeueJobs(
                }),
              )} end
         from held
-       where job.id = held.id and job.id = any (array(select id from held)) and not held.cancelled and job.state = 'running'
+       where job.id = any (array[held.id]) and not held.cancelled and job.state = 'running'
       returning job.id, job.queue, job.type, job.state, held.outcome
     ), ended as (
       delete from forgeq.jobs as job
        using held
-       where job.id = held.id and job.id = any (array(select id from held)) and held.cancelled
+       where job.id = any (array[held.id]) and held.cancelled
       returning job.id, job.seq, job.queue, job.type, job.priority, job.run_at, job.created_at, job.expires_at, job.payload,
                 -- One that never ran gives its number back here too.
                 case when held.counted or held.outcome is not null then job.attempt else greatest(job.attempt - 1, job.life_start) end as attempt,
@@ -242,14 +239,13 @@ export async function acceptedBefore(
     )
     select job.id, job.state
       from asked
-      join forgeq.finished_jobs as job on job.id = asked.id and job.token = asked.token
-     where job.id = any (array(select id from asked)) and job.session_id = ${sessionId}::uuid
+      join forgeq.finished_jobs as job on job.id = any (array[asked.id]) and job.token = asked.token
+     where job.session_id = ${sessionId}::uuid
     union all
     select job.id, job.state
       from asked
-      join forgeq.jobs as job on job.id = asked.id
-     where job.id = any (array(select id from asked))
-       and exists (
+      join forgeq.jobs as job on job.id = any (array[asked.id])
+     where exists (
          select from jsonb_array_elements(job.attempts) as run
           where run @> jsonb_build_object('token', asked.token, 'worker', jsonb_build_object('id', ${sessionId}::text))
             and run ->> 'outcome' <> 'lost')`),

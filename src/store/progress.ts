@@ -22,11 +22,11 @@ export async function writeProgress(
     ), held as materialized (
       select job.id, sent.progress
         from forgeq.jobs as job
-        join sent on job.id = sent.id and job.token = sent.token
-       where job.id = any (array(select id from sent)) and job.state = 'running' and job.session_id is not distinct from ${sessionId}::uuid
+        join sent on job.id = any (array[sent.id]) and job.token = sent.token
+       where job.state = 'running' and job.session_id is not distinct from ${sessionId}::uuid
        order by job.id
          for update of job
     )
     update forgeq.jobs as job set progress = held.progress from held
-     where job.id = held.id and job.id = any (array(select id from held)) and job.state = 'running'`)
+     where job.id = any (array[held.id]) and job.state = 'running'`)
 }

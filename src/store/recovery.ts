@@ -57,7 +57,7 @@ interface LostRow {
  *
  * The session is looked up in a subquery of the condition and not joined: when a row has been leased again between the
  * look and the lock, PostgreSQL checks the condition once more for the row as it is now, with the joined row as it was
- * before, and an outer or anti join then takes a live session for a missing one.
+ * before, and an outer join then takes a live session for a missing one.
  */
 export async function lockLostJobs(db: Database, { limit }: { limit: number }): Promise<LostJob[]> {
   const rows = await db.query<LostRow>(sql`
@@ -155,14 +155,14 @@ export async function recoverJobs(db: Database, recovered: readonly Recovered[],
                }),
              )} else job.attempts end
         from decided
-       where job.id = decided.id and job.id = any (array(select id from decided)) and job.state = 'running'
+       where job.id = any (array[decided.id]) and job.state = 'running'
          and job.token = decided.token and job.session_id is not distinct from decided.session
          and decided.state in ('pending', 'retrying')
       returning job.id, job.queue, job.type, decided.counted
     ), ended as (
       delete from forgeq.jobs as job
        using decided
-       where job.id = decided.id and job.id = any (array(select id from decided)) and job.state = 'running'
+       where job.id = any (array[decided.id]) and job.state = 'running'
          and job.token = decided.token and job.session_id is not distinct from decided.session
          and decided.state in ('dead', 'cancelled')
       returning job.id, job.seq, job.queue, job.type, job.priority, job.run_at, job.created_at, job.expires_at, job.payload,
@@ -213,20 +213,20 @@ export async function syncLeases(
         from forgeq.jobs
        where session_id = ${sessionId}::uuid and not id = any (${known}::uuid[]) and lease_no <= ${upto}::bigint
     ), unknown as materialized (
-      select job.id, job.token, job.cancel_requested_at is not null as cancelling, job.given_back >= ${maxGivenBack}::int as lost
+      select job.id, job.token, job.cancel_requested_at is not null as cancelling
         from forgeq.jobs as job
        where job.id = any (array(select id from held)) and job.session_id is not distinct from ${sessionId}::uuid
        order by job.id
          for update
     ), given_back as (
       update forgeq.jobs as job
-         set state = case when unknown.lost then 'running' else 'pending' end,
-             session_id = case when unknown.lost then '00000000-0000-0000-0000-000000000000'::uuid end,
-             lease_no = case when unknown.lost then job.lease_no end, started_at = case when unknown.lost then job.started_at end,
-             attempt = case when unknown.lost then job.attempt else greatest(job.attempt - 1, job.life_start) end,
+         set state = case when job.given_back >= ${maxGivenBack}::int then 'running' else 'pending' end,
+             session_id = case when job.given_back >= ${maxGivenBack}::int then '00000000-0000-0000-0000-000000000000'::uuid end,
+             lease_no = case when job.given_back >= ${maxGivenBack}::int then job.lease_no end,
+             started_at = case when job.given_back >= ${maxGivenBack}::int then job.started_at end,
+             attempt = case when job.given_back >= ${maxGivenBack}::int then job.attempt else greatest(job.attempt - 1, job.life_start) end,
              given_back = least(job.given_back + 1, 32767)
-        from unknown
-       where job.id = unknown.id and job.id = any (array(select id from unknown)) and not unknown.cancelling
+       where job.id = any (array(select id from unknown where not cancelling))
     )
     select id, token, cancelling from unknown`)
   return {

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { isForgeQError } from '../errors.ts'
 import { toJobError } from '../job/job-error.ts'
 import type { Database } from '../store/database.ts'
+import { completeJobs, type CompletedRun } from '../store/complete.ts'
 import type { Keeping } from '../store/history.ts'
 import {
   type Accepted,
@@ -77,19 +78,22 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
   }
 
   function writesOf(session: Session, reports: readonly Report[]): Promise<void>[] {
-    const finished = reports.filter(isFinished)
+    const completed = reports.filter(isPlainCompletion)
+    const finished = reports.filter((report) => isFinished(report) && !isPlainCompletion(report))
+    const reporter = reporterOf(session)
     const parts: [Report[], Write][] = [
+      [completed, (batch) => completeJobs(db, reporter, batch.map(completedRun), keeping)],
       [
         finished.filter(({ lease }) => !lease.keyed),
-        (batch) => finishJobs(db, reporterOf(session), batch.map(finishedOutcome), keeping),
+        (batch) => finishJobs(db, reporter, batch.map(finishedOutcome), keeping),
       ],
       [
         finished.filter(({ lease }) => lease.keyed),
-        (batch) => finishKeyedJobs(db, reporterOf(session), batch.map(finishedOutcome), keeping),
+        (batch) => finishKeyedJobs(db, reporter, batch.map(finishedOutcome), keeping),
       ],
       [
         reports.filter((report) => !isFinished(report)),
-        (batch) => requeueJobs(db, reporterOf(session), batch.map(requeuedOutcome), keeping),
+        (batch) => requeueJobs(db, reporter, batch.map(requeuedOutcome), keeping),
       ],
     ]
     return parts
@@ -178,6 +182,17 @@ function bySession(reports: readonly Report[]): Map<Session, Report[]> {
 
 const isFinished = ({ outcome: { state } }: Report) =>
   state === 'completed' || state === 'dead' || state === 'cancelled'
+
+/** The many that end well and have no key take the cheapest road. */
+const isPlainCompletion = ({ outcome, lease, ranMs }: Report) =>
+  outcome.state === 'completed' && !lease.keyed && ranMs !== undefined
+
+const completedRun = ({ lease: { id, token }, outcome, ranMs }: Report): CompletedRun => ({
+  id,
+  token,
+  resultJson: (outcome as { resultJson: string }).resultJson,
+  ranMs: ranMs!,
+})
 
 function finishedOutcome({ lease: { id, token }, outcome, ranMs }: Report): FinishedOutcome {
   const finished: FinishedOutcome = { id, token, state: outcome.state as FinishedOutcome['state'] }

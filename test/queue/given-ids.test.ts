@@ -5,7 +5,7 @@ import type { NewJob } from '../../src/job/job.ts'
 import { createJobQueue, keepingOf } from '../../src/queue/create.ts'
 import { cancelWaitingJob } from '../../src/store/jobs.ts'
 import { finishKeyedJobs } from '../../src/store/outcomes.ts'
-import { untilWaiting } from '../support/caller.ts'
+import { untilWaiting, withCaller } from '../support/caller.ts'
 import { testDatabase } from '../support/database.ts'
 import { insertSession, newJob } from '../support/factory.ts'
 import { gate } from '../support/watched.ts'
@@ -110,5 +110,18 @@ describe('an id given twice', () => {
     await queue().enqueue(asked)
     expect(await queue().enqueue({ ...asked, idempotencyKey: 'unused' })).toMatchObject({ created: false })
     expect(await enqueue({ type: 'idkey2', idempotencyKey: 'unused' })).toMatchObject({ created: true })
+  })
+
+  test('of a bulk is taken in the order of ids: while it waits for one it holds none of those behind', async () => {
+    const asked = Array.from({ length: 3 }, () => newJob({ type: 'sorted', id: uuidv7() }))
+    await withCaller(db, async (holder) => {
+      await holder.query('begin')
+      await queue().enqueue(asked[1]!, { tx: holder })
+      const waiting = queue().enqueueMany(asked.toReversed())
+      await untilWaiting(db, 1)
+      expect(await queue().enqueue(asked[2]!)).toMatchObject({ created: true })
+      await holder.query('rollback')
+      expect((await waiting).map(({ created }) => created)).toEqual([false, true, true])
+    })
   })
 })

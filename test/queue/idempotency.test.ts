@@ -259,6 +259,20 @@ describe('a bulk', () => {
     expect(answers.flat().filter(({ created }) => created)).toHaveLength(200)
     expect(await jobsOf('ids')).toHaveLength(200)
   })
+
+  test('takes its keys in their order: while it waits for one it holds none of those behind', async () => {
+    await withCaller(db, async (holder) => {
+      await holder.query('begin')
+      await queue().enqueue(newJob({ type: 'sorted', idempotencyKey: 'sorted b' }), { tx: holder })
+      const asked = ['sorted c', 'sorted b', 'sorted a'].map((key) => newJob({ type: 'sorted', idempotencyKey: key }))
+      const waiting = queue().enqueueMany(asked)
+      await untilWaiting(db, 1)
+      const free = await queue().enqueue(asked[0]!)
+      expect(free.created).toBe(true)
+      await holder.query('rollback')
+      expect((await waiting).map(({ created }) => created)).toEqual([false, true, true])
+    })
+  })
 })
 
 describe('an open transaction of a caller', () => {

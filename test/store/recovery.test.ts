@@ -26,18 +26,15 @@ const gated = (inner: Database): Database => ({
     }),
 })
 
-/** Recovery looks; while it is between its look and its locks `meanwhile` happens and commits. Resolves to what it wrote. */
-async function recoverWhile(meanwhile: () => Promise<unknown>): Promise<number> {
-  let recovering: Promise<number> | undefined
+/** Recovery looks; while it is between its look and its locks `meanwhile` happens and commits. Resolves to how many it locked and wrote. */
+async function recoverWhile(meanwhile: () => Promise<unknown>): Promise<{ locked: number; written: number }> {
+  let recovering: Promise<{ locked: number; written: number }> | undefined
   await db.pool.transaction(async (holder) => {
     await rawSql(holder, 'select pg_advisory_xact_lock($1)', [GATE])
     recovering = db.pool.transaction(async (tx) => {
       const lost = await lockLostJobs(gated(tx), { limit: 100 })
-      return recoverJobs(
-        tx,
-        lost.map((job) => decideLost(job)),
-        keeping,
-      )
+      const decided = lost.map((job) => decideLost(job))
+      return { locked: lost.length, written: await recoverJobs(tx, decided, keeping) }
     })
     await untilWaiting(db, 1)
     await meanwhile()
@@ -56,7 +53,7 @@ describe('recovery', () => {
   test('takes what it has seen when nothing happens meanwhile', async () => {
     const session = await insertSession(db.pool, { expiresInMs: -1, startedUpto: 1 })
     const id = await insertJob(db.pool, { state: 'running', session })
-    expect(await recoverWhile(() => Promise.resolve())).toBe(1)
+    expect(await recoverWhile(() => Promise.resolve())).toEqual({ locked: 1, written: 1 })
     expect(await jobOf(db.pool, id)).toMatchObject({ state: 'pending', lost: 1 })
   })
 
@@ -66,7 +63,7 @@ describe('recovery', () => {
       state: 'running',
       session: await insertSession(db.pool, { expiresInMs: -1 }),
     })
-    expect(await recoverWhile(() => leaseAnew(id, live))).toBe(0)
+    expect(await recoverWhile(() => leaseAnew(id, live))).toEqual({ locked: 0, written: 0 })
     expect(await jobOf(db.pool, id)).toMatchObject({ state: 'running', lost: 0, attempt: 2, worker: { id: live } })
   })
 
@@ -81,7 +78,7 @@ describe('recovery', () => {
         live = await insertSession(db.pool)
         await leaseAnew(id, live)
       }),
-    ).toBe(0)
+    ).toMatchObject({ written: 0 })
     expect(await jobOf(db.pool, id)).toMatchObject({ state: 'running', lost: 0, attempt: 2, worker: { id: live } })
   })
 
@@ -90,7 +87,10 @@ describe('recovery', () => {
       state: 'running',
       session: await insertSession(db.pool, { expiresInMs: -1 }),
     })
-    expect(await recoverWhile(() => db.sql('delete from forgeq.jobs where id = $1', id))).toBe(0)
+    expect(await recoverWhile(() => db.sql('delete from forgeq.jobs where id = $1', id))).toEqual({
+      locked: 0,
+      written: 0,
+    })
   })
 
   test('is not held up by a row that somebody else has locked, and takes it with the next pass', async () => {

@@ -39,7 +39,7 @@ const literal = (value: unknown): string => {
   if (value === null || value === undefined) return 'null'
   const text = Array.isArray(value)
     ? `{${value.map((one) => `"${String(one).replaceAll(/["\\]/g, '\\$&')}"`).join(',')}}`
-    : `${value as string}`
+    : (value as string)
   return `'${text.replaceAll("'", "''")}'`
 }
 

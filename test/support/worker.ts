@@ -25,6 +25,8 @@ export interface WorkerFields extends Partial<Omit<WorkerOptions, 'handlers' | '
   handlers: HandlerSet
   /** False: it hears no hints and finds work by looking alone. */
   listening?: boolean
+  /** Not stopped after the test: the file does it. */
+  kept?: boolean
 }
 
 const running = new Set<RunningWorker>()
@@ -57,12 +59,12 @@ export const defined = <Payload, Result>(options: JobOptions<Payload, Result>): 
 export const handlers = (...all: Handler[]): HandlerSet => handlerSet(all)
 
 /** A worker at short times, stopped after the test. */
-export async function testWorker({ listening = true, ...fields }: WorkerFields): Promise<TestWorker> {
+export async function testWorker({ listening = true, kept = false, ...fields }: WorkerFields): Promise<TestWorker> {
   const log: Record<string, unknown>[] = []
   let subscribe: WorkerOptions['subscribe'] = () => () => {}
   if (listening) {
     const listener = createListener(fields.db)
-    listeners.add(listener)
+    if (!kept) listeners.add(listener)
     subscribe = listener.subscribe
   }
   const worker = await startWorker({
@@ -79,7 +81,7 @@ export async function testWorker({ listening = true, ...fields }: WorkerFields):
     ...fields,
     log: pino({ level: 'debug' }, linesInto(log)),
   })
-  running.add(worker)
+  if (!kept) running.add(worker)
   // A getter of the worker must stay one.
   return Object.defineProperties({ log }, Object.getOwnPropertyDescriptors(worker)) as TestWorker
 }

@@ -15,6 +15,8 @@ const SLOTS = 10
 const BUFFERED = 50
 const PACE_MS = 200 // 10 slots get through 50 of these in the second that a worker leases ahead
 
+const LATE_MS = 20_000
+
 interface Loaded {
   folder: string
   worker: Running
@@ -64,7 +66,11 @@ const spent = (type: string) =>
 async function terminate(worker: Running): Promise<{ code: unknown; tookMs: number }> {
   const toldAt = performance.now()
   worker.kill('SIGTERM')
-  const code = await worker.ended
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`it has not ended:\n${worker.text()}`)), LATE_MS)
+  })
+  const code = await Promise.race([worker.ended, late]).finally(() => clearTimeout(timer))
   return { code, tookMs: performance.now() - toldAt }
 }
 

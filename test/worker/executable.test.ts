@@ -9,7 +9,7 @@ import { executableHandler } from '../../src/worker/executable.ts'
 import type { Handler } from '../../src/worker/handler.ts'
 import { testDatabase } from '../support/database.ts'
 import { insertJob, type JobFields, jobOf } from '../support/factory.ts'
-import { endOf, handlers, jobIn, testWorker, until } from '../support/worker.ts'
+import { endOf, handlers, jobIn, type TestWorker, testWorker, until } from '../support/worker.ts'
 
 const db = testDatabase()
 let folder: string
@@ -26,11 +26,20 @@ async function program(text: string, fields: Partial<Handler> = {}): Promise<Han
 const start = (handler: Handler, fields: object = {}) =>
   testWorker({ db: db.pool, connection: db.connection, handlers: handlers(handler), ...fields })
 
-async function outcomeOf(text: string, fields: JobFields = {}) {
-  const worker = await start(await program(text))
-  const id = await insertJob(db.pool, { type: 'program', ...fields })
+/** One worker for the programs of all tests: its handler is whichever program is tested. */
+let shared: TestWorker
+let sharedProgram: Handler
+beforeAll(async () => {
+  const run: Handler['run'] = (payload, job, lease) => sharedProgram.run(payload, job, lease)
+  shared = await start({ type: 'shared', source: 'test', run }, { kept: true, listening: false })
+})
+afterAll(() => shared.stop({ graceMs: 0 }))
+
+async function outcomeOf(text: string | Handler, fields: JobFields = {}) {
+  sharedProgram = typeof text === 'string' ? await program(text) : text
+  const id = await insertJob(db.pool, { type: 'shared', ...fields })
   const job = await jobIn(db.pool, id, ['completed', 'dead', 'cancelled', 'retrying', 'scheduled'])
-  return { job, worker }
+  return { job, worker: shared }
 }
 const dueInMs = (job: Job) => Date.parse(job.runAt) - Date.now()
 const alive = (pid: number): boolean => {
@@ -104,9 +113,9 @@ describe('an executable handler', () => {
     const { job, worker } = await outcomeOf(
       `#!/bin/sh\nprintf '%s\\n' '${said}' >&2\nprintf 'no end of line' >&2\nexit 1\n`,
     )
-    const lines = worker.log.filter((line) => line['stream'] === 'stderr')
+    const lines = worker.log.filter((line) => line['stream'] === 'stderr' && line['job_id'] === job.id)
     expect(lines).toMatchObject([
-      { msg: said, job_id: job.id, job_type: 'program' },
+      { msg: said, job_id: job.id, job_type: 'shared' },
       { msg: 'no end of line', job_id: job.id },
     ])
     expect(job.error?.message).toContain(said)
@@ -167,10 +176,8 @@ describe('an executable handler', () => {
   test('that cannot be started fails with the reason', async () => {
     const { job } = await outcomeOf('not a program at all\n')
     expect(job).toMatchObject({ state: 'retrying', error: { message: expect.stringMatching(/ENOEXEC|exit code 127/) } })
-    const worker = await start(executableHandler('program', join(folder, 'gone')))
-    const id = await insertJob(db.pool, { type: 'program' })
-    expect(await jobIn(db.pool, id, 'retrying')).toMatchObject({ error: { code: 'ENOENT' } })
-    await worker.stop()
+    const { job: gone } = await outcomeOf(executableHandler('program', join(folder, 'gone')))
+    expect(gone).toMatchObject({ state: 'retrying', error: { code: 'ENOENT' } })
   })
 })
 

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { ForgeQ, type LibraryWorker } from '../../src/index.ts'
 import { nonRetryable, retryAfter, snooze } from '../../src/job/handler-signals.ts'
@@ -15,6 +15,7 @@ import {
   handlers,
   jobIn,
   type TestPayload,
+  type TestWorker,
   testWorker,
   until,
 } from '../support/worker.ts'
@@ -23,16 +24,19 @@ const db = testDatabase()
 const start = (all: Handler[], fields: object = {}) =>
   testWorker({ db: db.pool, connection: db.connection, handlers: handlers(...all), ...fields })
 
+let shared: TestWorker
+let sharedRun: (payload: TestPayload, job: RunningJob) => unknown
+beforeAll(async () => {
+  shared = await start([handler('one', (payload, job) => sharedRun(payload, job))], { kept: true, listening: false })
+})
+afterAll(() => shared.stop({ graceMs: 0 }))
+
 /** Runs one job of one handler until it has an outcome. */
-async function outcomeOf(
-  run: (payload: TestPayload, job: RunningJob) => unknown,
-  fields: JobFields = {},
-  more: Partial<Handler> = {},
-) {
-  const worker = await start([handler('one', run, more)])
+async function outcomeOf(run: (payload: TestPayload, job: RunningJob) => unknown, fields: JobFields = {}) {
+  sharedRun = run
   const id = await insertJob(db.pool, { type: 'one', ...fields })
   const job = await jobIn(db.pool, id, ['completed', 'dead', 'cancelled', 'retrying', 'scheduled'])
-  return { job, worker }
+  return { job, worker: shared }
 }
 const value = (job: Job) => JSON.parse(job.resultJson!) as unknown
 /** Spelled so that nobody takes these objects for a mistake. */
@@ -168,33 +172,23 @@ describe('what a handler comes to', () => {
   })
 
   test('a schema that throws is a failure like any other', async () => {
-    const { job } = await outcomeOf(
-      () => 1,
-      {},
-      {
-        schema: {
-          '~standard': {
-            version: 1,
-            vendor: 'test',
-            validate() {
-              throw new RangeError('broken validator')
-            },
-          },
-        },
-      },
-    )
-    expect(job).toMatchObject({ state: 'retrying', error: { name: 'RangeError', message: 'broken validator' } })
+    const validate = () => {
+      throw new RangeError('broken validator')
+    }
+    await start([handler('checked', () => 1, { schema: { '~standard': { version: 1, vendor: 'test', validate } } })])
+    const id = await insertJob(db.pool, { type: 'checked' })
+    expect(await jobIn(db.pool, id, 'retrying')).toMatchObject({
+      error: { name: 'RangeError', message: 'broken validator' },
+    })
   })
 
   test('progress is shown while the job runs, cut at a whole character', async () => {
     const end = gate()
-    await start([
-      handler('one', async (_, job) => {
-        await job.progress(0.25, 'a')
-        await job.progress(0.5, '🦁'.repeat(300))
-        await end.promise
-      }),
-    ])
+    sharedRun = async (_, job) => {
+      await job.progress(0.25, 'a')
+      await job.progress(0.5, '🦁'.repeat(300))
+      await end.promise
+    }
     const id = await insertJob(db.pool, { type: 'one' })
     const shown = await until('progress is shown', async () => (await jobOf(db.pool, id)).progress)
     expect(shown).toEqual({ value: 0.5, message: '🦁'.repeat(125) })
@@ -417,14 +411,14 @@ describe('the library', () => {
 
   test('fails the run when its middleware throws, and never calls the handler', async () => {
     let called = false
-    await start([handler('one', () => (called = true))], {
+    await start([handler('guarded', () => (called = true))], {
       middleware: [
         () => {
           throw new Error('not today')
         },
       ],
     })
-    const id = await insertJob(db.pool, { type: 'one' })
+    const id = await insertJob(db.pool, { type: 'guarded' })
     expect(await jobIn(db.pool, id, 'retrying')).toMatchObject({ error: { message: 'not today' } })
     expect(called).toBe(false)
   })
