@@ -8,7 +8,9 @@ import { fileURLToPath } from 'node:url'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 process.chdir(root)
 
-const files = readdirSync('migrations').filter((name) => name.endsWith('.sql')).sort()
+const files = readdirSync('migrations')
+  .filter((name) => name.endsWith('.sql'))
+  .sort()
 const entries = files.map((name) => {
   const sql = readFileSync(join('migrations', name), 'utf8')
   return `  { version: ${Number(name.slice(0, 4))}, name: ${JSON.stringify(name.slice(5, -4))}, sql: ${JSON.stringify(sql)} },`

@@ -73,11 +73,16 @@ const SETTINGS = [
   'random_page_cost=1.1',
   'enable_seqscan=off',
   'default_transaction_isolation=read\\ committed',
+  // A process that hangs between two statements must not hold its locks, the pruner's on all of history among them.
+  'idle_in_transaction_session_timeout=10s',
 ]
 
 const ANSWER_WITHIN_MS = 60_000
 
-const clientConfig = ({ ssl, answerWithinMs: _ours, ...options }: ConnectionOptions, purpose: string): pg.ClientConfig => ({
+const clientConfig = (
+  { ssl, answerWithinMs: _ours, ...options }: ConnectionOptions,
+  purpose: string,
+): pg.ClientConfig => ({
   connectionTimeoutMillis: 10_000,
   keepAlive: true,
   keepAliveInitialDelayMillis: 10_000,

@@ -179,6 +179,7 @@ export async function requeueJobs(
         from locked
         join outcome on outcome.id = locked.id and outcome.token = locked.token
     ), requeued as (
+      -- \`any (array[…])\` and not \`=\`, which can be joined by reading the whole of a table that seems small.
       update forgeq.jobs as job
          set state = held.state, run_at = case when held.state = 'pending' then job.run_at else clock_timestamp() + held.delay * interval '1 ms' end,
              attempt = case when held.counted then job.attempt else greatest(job.attempt - 1, job.life_start) end,
@@ -239,7 +240,7 @@ export async function acceptedBefore(
     )
     select job.id, job.state
       from asked
-      join forgeq.finished_jobs as job on job.id = any (array[asked.id]) and job.token = asked.token
+      join forgeq.finished_jobs as job on job.id = any (array[asked.id]) and job.token = any (array[asked.token])
      where job.session_id = ${sessionId}::uuid
     union all
     select job.id, job.state

@@ -19,13 +19,14 @@ export async function writeProgress(
     /* forgeq:write_progress */
     with sent as materialized (
       select * from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as u (id uuid, token bigint, progress jsonb)
-    ), held as materialized (
-      select job.id, sent.progress
+    ), locked as materialized (
+      select job.id, job.token
         from forgeq.jobs as job
-        join sent on job.id = any (array[sent.id]) and job.token = sent.token
-       where job.state = 'running' and job.session_id is not distinct from ${sessionId}::uuid
+       where job.id = any (array(select id from sent)) and job.state = 'running' and job.session_id is not distinct from ${sessionId}::uuid
        order by job.id
          for update of job
+    ), held as materialized (
+      select locked.id, sent.progress from locked join sent on sent.id = locked.id and sent.token = locked.token
     )
     update forgeq.jobs as job set progress = held.progress from held
      where job.id = any (array[held.id]) and job.state = 'running'`)

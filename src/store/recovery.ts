@@ -140,6 +140,7 @@ export async function recoverJobs(db: Database, recovered: readonly Recovered[],
          select from forgeq.sessions as live
           where live.id = d.session and live.ended_at is null and live.expires_at > clock_timestamp())
     ), ${retention.from}${retentionJson(keeping)}${retention.as}, requeued as (
+      -- \`any (array[…])\` and not \`=\`, which can be joined by reading the whole of a table that seems small.
       update forgeq.jobs as job
          set state = decided.state, session_id = null, lease_no = null, started_at = null,
              run_at = case when decided.state = 'pending' then job.run_at else clock_timestamp() + decided.delay * interval '1 ms' end,
@@ -156,14 +157,14 @@ export async function recoverJobs(db: Database, recovered: readonly Recovered[],
              )} else job.attempts end
         from decided
        where job.id = any (array[decided.id]) and job.state = 'running'
-         and job.token = decided.token and job.session_id is not distinct from decided.session
+         and job.token = any (array[decided.token]) and job.session_id is not distinct from decided.session
          and decided.state in ('pending', 'retrying')
       returning job.id, job.queue, job.type, decided.counted
     ), ended as (
       delete from forgeq.jobs as job
        using decided
        where job.id = any (array[decided.id]) and job.state = 'running'
-         and job.token = decided.token and job.session_id is not distinct from decided.session
+         and job.token = any (array[decided.token]) and job.session_id is not distinct from decided.session
          and decided.state in ('dead', 'cancelled')
       returning job.id, job.seq, job.queue, job.type, job.priority, job.run_at, job.created_at, job.expires_at, job.payload,
                 case when decided.counted then job.attempt else greatest(job.attempt - 1, job.life_start) end as attempt,

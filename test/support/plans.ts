@@ -39,7 +39,9 @@ const literal = (value: unknown): string => {
   if (value === null || value === undefined) return 'null'
   const text = Array.isArray(value)
     ? `{${value.map((one) => `"${String(one).replaceAll(/["\\]/g, '\\$&')}"`).join(',')}}`
-    : (value as string)
+    : typeof value === 'string'
+      ? value
+      : JSON.stringify(value)
   return `'${text.replaceAll("'", "''")}'`
 }
 

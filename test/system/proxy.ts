@@ -64,7 +64,8 @@ export async function openProxy({
     },
     hang() {
       hanging = true
-      for (const socket of sockets) socket.pause().unpipe()
+      // Clients are still read, so that one that ends is noticed and its session in the database ends, too.
+      for (const socket of sockets) socket.unpipe().resume()
     },
     async mend() {
       hanging = false
