@@ -74,7 +74,7 @@ export async function testWorker({ listening = true, kept = false, ...fields }: 
     name: 'test',
     version: 'test',
     heartbeatMs: 200,
-    leaseMs: 3_000,
+    leaseMs: 15_000,
     pollMs: 100,
     keeping: keepingOf(DEFAULTS),
     exclusiveProcess: false,
