@@ -1,18 +1,17 @@
 import { pino } from 'pino'
 import { type Config, DEFAULTS } from './config.ts'
-import { ForgeQError, invalidJob } from './errors.ts'
+import { ForgeQError } from './errors.ts'
 import { DURATION_HELP, parseDuration } from './job/duration.ts'
 import { canonicalId, isUuidV7 } from './job/id.ts'
-import { toPayloadJson } from './job/payload.ts'
-import type { Job, NewJob } from './job/job.ts'
+import type { Job } from './job/job.ts'
 import { type EnqueuedJob, type JobView, viewOf, viewOfEnqueued } from './job-view.ts'
+import { type EnqueueItem, type EnqueueJobOptions, newJobFrom, newJobsFrom } from './library-enqueue.ts'
 import { createLibraryWorker, type LibraryWorker, type WorkerSettings } from './library-worker.ts'
 import { openDatabase, type OpenedDatabase } from './open-database.ts'
 import { createJobQueue, type WiredQueue } from './queue/create.ts'
 import type { CallerTransaction, JobFilter, JobPage, JobQueue } from './queue/job-queue.ts'
 import { migrate } from './store/schema.ts'
-import { enqueueFromFields } from './wire/enqueue-body.ts'
-import { type BackoffOptions, definitionOf, type JobDefinition } from './worker/definition.ts'
+import type { JobDefinition } from './worker/definition.ts'
 
 export interface ForgeQOptions {
   /** `postgres://user:password@host/database`; the password percent-encoded. */
@@ -24,25 +23,6 @@ export interface ForgeQOptions {
   retention?: Partial<Config['retention']>
 }
 
-/** How a job is to be run; durations are texts such as `10m`. */
-export interface EnqueueJobOptions {
-  /** A UUIDv7: the same id again is the same job. */
-  id?: string
-  queue?: string
-  priority?: number
-  runAt?: Date | string
-  delay?: string
-  expiresAt?: Date | string
-  expiresIn?: string
-  maxAttempts?: number
-  backoff?: BackoffOptions
-  timeout?: string
-  idempotencyKey?: string
-  tags?: string[]
-  keepFor?: string
-  traceparent?: string
-}
-
 /** What a finished job came to. */
 export interface JobOutcome<Result = unknown> {
   state: Job['state']
@@ -50,9 +30,6 @@ export interface JobOutcome<Result = unknown> {
   error?: Job['error']
   reason?: string
 }
-
-type AnyDefinition = JobDefinition
-type EnqueueItem = readonly [AnyDefinition | string, unknown?, EnqueueJobOptions?]
 
 const NO_LOG = pino({ level: 'silent' })
 
@@ -102,11 +79,11 @@ export class ForgeQ {
     options?: EnqueueJobOptions & { tx?: CallerTransaction },
   ): Promise<EnqueuedJob>
   async enqueue(
-    job: AnyDefinition | string,
+    job: JobDefinition | string,
     payload?: unknown,
     { tx, ...options }: EnqueueJobOptions & { tx?: CallerTransaction } = {},
   ): Promise<EnqueuedJob> {
-    const asked = await this.#newJob(job, payload, options)
+    const asked = await newJobFrom([job, payload, options], this.#config)
     const queue = await this.#queue()
     return viewOfEnqueued(await queue.enqueue(asked, tx === undefined ? {} : { tx }))
   }
@@ -118,7 +95,7 @@ export class ForgeQ {
    * @throws {ForgeQError} `invalid_job` (paths begin with `jobs[i]`), `conflict`, `unavailable`
    */
   async enqueueMany(jobs: readonly EnqueueItem[], { tx }: { tx?: CallerTransaction } = {}): Promise<EnqueuedJob[]> {
-    const asked = await this.#newJobs(jobs)
+    const asked = await newJobsFrom(jobs, this.#config)
     const queue = await this.#queue()
     return (await queue.enqueueMany(asked, tx === undefined ? {} : { tx })).map(viewOfEnqueued)
   }
@@ -212,89 +189,6 @@ export class ForgeQ {
   async #queue(): Promise<WiredQueue> {
     return (await this.#open()).queue
   }
-
-  async #newJobs(jobs: readonly EnqueueItem[]): Promise<NewJob[]> {
-    const settled = await Promise.allSettled(
-      jobs.map(([job, payload, options]) => this.#newJob(job, payload, options ?? {})),
-    )
-    const problems = settled.flatMap((one, index) => {
-      if (one.status === 'fulfilled') return []
-      if (!(one.reason instanceof ForgeQError)) throw one.reason
-      return one.reason.errors.map(({ path, message }) => ({
-        path: path ? `jobs[${index}].${path}` : `jobs[${index}]`,
-        message,
-      }))
-    })
-    if (problems.length > 0) throw invalidJob(problems)
-    return settled.map((one) => (one as PromiseFulfilledResult<NewJob>).value)
-  }
-
-  async #newJob(job: AnyDefinition | string, payload: unknown, options: EnqueueJobOptions): Promise<NewJob> {
-    const definition = typeof job === 'string' ? undefined : definitionOf(job)
-    if (typeof job !== 'string' && !definition) {
-      throw invalidJob([{ path: 'type', message: 'must be a type or what defineJob returned' }])
-    }
-    const checked = definition?.payload ? await validated(definition, payload) : payload
-    const json = toPayloadJson(checked === undefined ? {} : checked)
-    if (json.problem !== undefined) throw invalidJob([json.problem])
-    const fields = { ...defaultsOf(definition), ...wireFields(options), type: definition?.type ?? job }
-    const parsed = enqueueFromFields(fields, json.text, { maxPayloadBytes: this.#config.maxPayloadBytes })
-    if (parsed.job) return parsed.job
-    throw new ForgeQError(parsed.code, parsed.problems.map(({ path, message }) => `${path}: ${message}`).join('; '), {
-      errors: parsed.problems,
-    })
-  }
-}
-
-/** What the definition says holds unless the call says otherwise. */
-const defaultsOf = (definition: JobDefinition | undefined): Record<string, unknown> =>
-  definition === undefined
-    ? {}
-    : defined({
-        queue: definition.queue,
-        max_attempts: definition.maxAttempts,
-        timeout: definition.timeout,
-        backoff: definition.backoff,
-      })
-
-const WIRE_NAMES: Record<string, string> = {
-  runAt: 'run_at',
-  expiresAt: 'expires_at',
-  expiresIn: 'expires_in',
-  maxAttempts: 'max_attempts',
-  idempotencyKey: 'idempotency_key',
-  keepFor: 'keep_for',
-}
-
-/** Options under their wire names; one that does not exist is refused there like any other field. */
-const wireFields = (options: object): Record<string, unknown> =>
-  defined(
-    Object.fromEntries(
-      Object.entries(options).map(([name, value]) => [
-        WIRE_NAMES[name] ?? name,
-        value instanceof Date ? isoOf(name, value) : (value as unknown),
-      ]),
-    ),
-  )
-
-function isoOf(name: string, date: Date): string {
-  if (Number.isNaN(date.getTime()))
-    throw invalidJob([{ path: WIRE_NAMES[name] ?? name, message: 'is not a valid Date' }])
-  return date.toISOString()
-}
-
-const defined = (fields: Record<string, unknown>) =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
-
-async function validated(definition: JobDefinition, payload: unknown): Promise<unknown> {
-  const checked = await definition.payload!['~standard'].validate(payload)
-  if (!checked.issues) return payload // stored as given; the handler gets what its schema makes of it
-  throw invalidJob(
-    checked.issues.map(({ message, path }) => ({
-      path: ['payload', ...(path ?? []).map((part) => String(typeof part === 'object' ? part.key : part))].join('.'),
-      message,
-    })),
-  )
 }
 
 function checkedId(id: string): string {

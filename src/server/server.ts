@@ -113,6 +113,8 @@ function createNodeServer(app: App, { headersMs, requestMs, checkMs, idleMs }: T
     },
     (incoming, outgoing) => void listener(incoming, outgoing),
   )
+  // An expectation that nobody knows may be ignored; Node would refuse it without a word.
+  http.on('checkExpectation', (incoming, outgoing) => void listener(incoming, outgoing))
   http.setTimeout(idleMs)
   http.on('clientError', answerBrokenRequest)
   return http

@@ -38,10 +38,11 @@ export function createBulkCollector(limits: EnqueueLimits, defaults: EnqueueDefa
 
 /** Reads `{"jobs": […]}`. Paths begin with the job's place, `jobs[3].payload`. */
 export function parseBulk(body: string, limits: EnqueueLimits, defaults: EnqueueDefaults = {}): ParsedBulk {
-  const members = memberSpans(body)?.members
-  if (!members) {
+  const spans = memberSpans(body)
+  if (!spans) {
     return isSyntaxError(body) ? notJson(body) : failure('invalid_job', '', 'the body must be {"jobs": […]}')
   }
+  const { members, duplicates } = spans
   const unknown = [...members.keys()].filter((name) => name !== 'jobs').slice(0, MAX_FAILURES)
   if (unknown.length > 0) {
     return {
@@ -49,6 +50,7 @@ export function parseBulk(body: string, limits: EnqueueLimits, defaults: Enqueue
       problems: unknown.map((name) => ({ path: name, message: unknownName('field', name, ['jobs']) })),
     }
   }
+  if (duplicates.length > 0) return failure('invalid_job', 'jobs', 'stands twice')
   const start = members.get('jobs')?.start
   if (start === undefined) return failure('invalid_job', 'jobs', 'is required')
   const elements = elementSpans(body, start)

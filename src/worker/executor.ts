@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { toJobError } from '../job/job-error.ts'
 import { decideOutcome, type Outcome, resultOfThrown, type RunResult } from '../job/outcome.ts'
 import { DEFAULT_BACKOFF } from '../job/backoff.ts'
+import { payloadPath } from '../job/schema-path.ts'
 import { checkJson } from '../job/json.ts'
 import { toJson } from '../job/value-json.ts'
 import { type Handler, type HandlerSet, JsonResult, type Middleware, type RunningJob } from './handler.ts'
@@ -67,10 +68,7 @@ type Checked = { payload: unknown } | { problem: RunResult }
 async function checkPayload(handler: Handler, schema: StandardSchemaV1, payload: unknown): Promise<Checked> {
   const checked = await schema['~standard'].validate(payload)
   if (!checked.issues) return { payload: checked.value }
-  const issues = checked.issues.map(({ message, path }) => {
-    const at = (path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.')
-    return `payload${at && `.${at}`}: ${message}`
-  })
+  const issues = checked.issues.map(({ message, path }) => `${payloadPath(path)}: ${message}`)
   const error = Object.assign(new Error(issues.join('; ')), { name: 'InvalidPayload', code: 'invalid_payload' })
   delete (error as { stack?: string }).stack
   return { problem: { kind: 'failed', error: toJobError(error), nonRetryable: handler.invalidPayload === 'dead' } }

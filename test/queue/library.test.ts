@@ -1,6 +1,7 @@
 import { uuidv7 } from 'uuidv7'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ForgeQ, type EnqueueJobOptions } from '../../src/forgeq.ts'
+import { ForgeQ } from '../../src/forgeq.ts'
+import type { EnqueueJobOptions } from '../../src/library-enqueue.ts'
 import { isForgeQError } from '../../src/errors.ts'
 import { testDatabase } from '../support/database.ts'
 

@@ -38,6 +38,19 @@ test('pauses without a body whatever the content type says', async () => {
 })
 
 test.each([
+  [{ 'content-type': 'application/x-www-form-urlencoded' }],
+  [{ 'content-type': 'application/json; charset=latin1' }],
+  [{ 'content-type': 'application/json', 'content-encoding': 'gzip' }],
+])('refuses to pause with a body of another kind: %j', async (headers) => {
+  for (const body of ['{"reason":"deploy"}', new Uint8Array([0x1f, 0x8b, 0xff])]) {
+    const answer = await s.ask('/queues/emails/pause', { method: 'POST', headers, body })
+    expect(answer.status).toBe(415)
+    expect(await answer.json()).toMatchObject({ code: 'unsupported_media_type' })
+  }
+  expect(s.fake.calls).toEqual([])
+})
+
+test.each([
   [{ until: 'tomorrow' }, 'until'],
   [{ until: '2001-01-01T00:00:00Z' }, 'until'],
   [{ reason: 5 }, 'reason'],

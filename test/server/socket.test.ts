@@ -101,6 +101,14 @@ describe('raw requests', () => {
     await expect.poll(() => socket.text).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
   })
 
+  test('an expectation that is none is passed over', async () => {
+    const { port } = await listen()
+    const socket = await dial(port)
+    socket.write('GET /nothing HTTP/1.1\r\nHost: localhost\r\nExpect: miracles\r\nConnection: close\r\n\r\n')
+    await socket.ended
+    expect(socket.text).toMatch(/^HTTP\/1.1 404 [^]*application\/problem\+json/)
+  })
+
   test('an act with JSON’s content type and no body is done', async () => {
     const s = await listen()
     const job = jobOf({ type: 't' }, { state: 'dead' })

@@ -48,6 +48,13 @@ test('names the known member that was meant', () => {
   expect(parse('{"job":[]}').problems).toEqual([{ path: 'job', message: 'unknown field; did you mean "jobs"?' }])
 })
 
+test('refuses jobs that stand twice, since one of the two would be lost', () => {
+  expect(parse('{"jobs":[{"type":"t"}],"\\u006aobs":[]}')).toEqual({
+    code: 'invalid_job',
+    problems: [{ path: 'jobs', message: 'stands twice' }],
+  })
+})
+
 test('takes no more than its limit of jobs', () => {
   const full = Array.from({ length: MAX_BULK_JOBS }, () => ({ type: 't' }))
   expect(parse({ jobs: full }).jobs).toHaveLength(MAX_BULK_JOBS)
