@@ -82,6 +82,10 @@ function refusal({ code, problems }: Failure): ForgeQError {
 function keyOf(context: HttpContext): EnqueueDefaults {
   const header = context.req.raw.headers.get('idempotency-key')
   if (header === null) return {}
+  // Node joins what is sent twice, and two keys would make a third.
+  if ((context.env?.incoming?.headersDistinct['idempotency-key']?.length ?? 1) > 1) {
+    throw badRequest('Idempotency-Key', 'is given twice')
+  }
   // Node hands a header over as Latin-1, whatever its bytes were meant to be.
   const key = parseIdempotencyKey(utf8FromLatin1(header))
   if (key === undefined)

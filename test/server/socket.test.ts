@@ -101,6 +101,19 @@ describe('raw requests', () => {
     await expect.poll(() => socket.text).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
   })
 
+  test('two idempotency keys are refused, not joined to a third', async () => {
+    const { port, fake } = await listen()
+    const socket = await dial(port)
+    const body = '{"type":"t"}'
+    const keys = 'Idempotency-Key: a\r\nidempotency-key: b'
+    socket.write(
+      `POST /jobs HTTP/1.1\r\nHost: localhost\r\n${keys}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+    )
+    await socket.ended
+    expect(socket.text).toMatch(/^HTTP\/1.1 400 [^]*"path":"Idempotency-Key"/)
+    expect(fake.calls).toEqual([])
+  })
+
   test('an expectation that is none is passed over', async () => {
     const { port } = await listen()
     const socket = await dial(port)
