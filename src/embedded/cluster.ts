@@ -100,11 +100,16 @@ export async function ensureDatabase(place: Place, connection: pg.ClientConfig):
   try {
     await client.connect()
     const { rowCount } = await client.query('select from pg_database where datname = $1', [DATABASE])
-    if (!rowCount) await client.query(`create database ${DATABASE}`)
+    if (!rowCount) await client.query(`create database ${DATABASE}`).catch(orThere)
   } finally {
     await client.end().catch(() => undefined)
   }
   writeFileSync(place.ready, '')
+}
+
+/** The backend of a starter that was killed may still be making it: 42P04 when it has ended, 23505 when both end at once. */
+function orThere(error: unknown): void {
+  if (!['42P04', '23505'].includes((error as { code?: string }).code ?? '')) throw error
 }
 
 function syncFolder(folder: string): void {

@@ -89,8 +89,8 @@ test('O34 a worker of an odd name does not blind the metrics, its own or the ser
   }
   const others = ['forgeq_up', 'forgeq_jobs', 'forgeq_workers', 'forgeq_enqueued_total', 'forgeq_outcomes_total']
   const ofTheProcess = ['forgeq_loop_handled_total', 'forgeq_db_pool', 'forgeq_event_loop_lag_seconds']
-  for (const name of [...others, ...ofTheProcess]) expect(texts.server).toMatch(new RegExp(`^${name}\\b`, 'm'))
-  expect(texts.worker).toMatch(/^forgeq_started_total\b/m)
+  for (const name of [...others, ...ofTheProcess]) expect(texts.server).toMatch(new RegExp(`^# TYPE ${name} `, 'm'))
+  expect(texts.worker).toMatch(/^# TYPE forgeq_started_total /m)
   const workers = (await service.ask('GET', '/workers')).json()
   expect(workers).toHaveProperty('items', expect.arrayContaining([expect.objectContaining({ name: odd })]))
   expect((await service.ask('GET', `/jobs?worker=${encodeURIComponent(odd)}`)).json()).toMatchObject({
