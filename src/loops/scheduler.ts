@@ -8,9 +8,12 @@ const BATCH = 1_000
 const INTERVAL_MS = 1_000
 /** Nothing is due again sooner than this after a pass, however often it is looked for. */
 const SHORTEST_MS = 5
+/** What has been due for longer than this and was not to be had is locked by somebody: it is looked at again after this time. */
+const HELD_MS = 250
 
 /** Makes due jobs pending, ends those that expired unstarted, and pauses whose time is over. Sleeps until the next is due. */
 export function createScheduler({ db, log, keeping, wakeWorkers, onHandled }: LoopContext): Loop {
+  let handled = 0
   return createLoop({
     name: 'scheduler',
     intervalMs: INTERVAL_MS,
@@ -22,11 +25,12 @@ export function createScheduler({ db, log, keeping, wakeWorkers, onHandled }: Lo
       const expired = await expireJobs(db, { limit: BATCH, keeping })
       const resumed = await endPauses(db)
       wakeWorkers(new Set([...promoted, ...resumed]))
-      return Math.max(promoted.length, expired)
+      handled = Math.max(promoted.length, expired)
+      return handled
     },
     async next() {
       const dueMs = await nextDueMs(db)
-      return dueMs === undefined ? undefined : Math.max(SHORTEST_MS, dueMs)
+      return dueMs === undefined ? undefined : Math.max(handled === 0 && dueMs < -HELD_MS ? HELD_MS : SHORTEST_MS, dueMs)
     },
     turn: async () =>
       ((await nextDueMs(db)) ?? 1) <= 0 || takePass(db, { name: 'scheduler', withinMs: INTERVAL_MS * 0.8 }),

@@ -2,6 +2,7 @@ import { uuidv7 } from 'uuidv7'
 import { describe, expect, test } from 'vitest'
 import { DEFAULTS } from '../../src/config.ts'
 import { keepingOf } from '../../src/queue/create.ts'
+import { completeJobs } from '../../src/store/complete.ts'
 import { finishJobs, finishKeyedJobs, requeueJobs } from '../../src/store/outcomes.ts'
 import { writeProgress } from '../../src/store/progress.ts'
 import { recoverJobs } from '../../src/store/recovery.ts'
@@ -16,6 +17,8 @@ const keeping = keepingOf(DEFAULTS)
 const FENCED: Record<string, (lease: Held) => Promise<boolean>> = {
   finish: async (lease) =>
     (await finishJobs(db.pool, reporterOf(lease.sessionId), [completed(lease)], keeping)).has(lease.id),
+  complete: async ({ id, token, sessionId }) =>
+    (await completeJobs(db.pool, reporterOf(sessionId), [{ id, token, resultJson: '1', ranMs: 5 }], keeping)).has(id),
   'finish with a key': async (lease) =>
     (await finishKeyedJobs(db.pool, reporterOf(lease.sessionId), [completed(lease)], keeping)).has(lease.id),
   requeue: async (lease) =>

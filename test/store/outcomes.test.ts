@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { DEFAULTS } from '../../src/config.ts'
 import { decideLost } from '../../src/loops/recovery.ts'
 import { createJobQueue, keepingOf } from '../../src/queue/create.ts'
+import { completeJobs } from '../../src/store/complete.ts'
 import { acceptedBefore, finishJobs, type RequeuedOutcome, requeueJobs } from '../../src/store/outcomes.ts'
 import { lockLostJobs, recoverJobs } from '../../src/store/recovery.ts'
 import { heartbeat } from '../../src/store/sessions.ts'
@@ -19,6 +20,36 @@ const finish = async (lease: Held) =>
   (await finishJobs(db.pool, reporterOf(lease.sessionId), [completed(lease)], keeping)).has(lease.id)
 const requeueFailed = async (lease: Held) =>
   (await requeueJobs(db.pool, reporterOf(lease.sessionId), [failed(lease)], keeping)).has(lease.id)
+
+describe('completing plain jobs', () => {
+  test('keeps each result with its own job, digit by digit, and null where there is none', async () => {
+    const sessionId = await insertSession(db.pool)
+    const leases = [
+      await held(db.pool, { session: sessionId }),
+      await held(db.pool, { session: sessionId }),
+      await held(db.pool, { session: sessionId }),
+    ]
+    const results = ['{"n":12345678901234567890.10}', 'null', '[1]']
+    const runs = leases.map(({ id, token }, index) => ({ id, token, resultJson: results[index]!, ranMs: 1_500 }))
+    expect((await completeJobs(db.pool, reporterOf(sessionId), runs, keeping)).size).toBe(3)
+    const ended = await Promise.all(leases.map(({ id }) => jobOf(db.pool, id)))
+    expect(ended.map(({ resultJson }) => resultJson)).toEqual(['{"n": 12345678901234567890.10}', 'null', '[1]'])
+    for (const job of ended) {
+      expect(job).toMatchObject({ state: 'completed', worker: { id: sessionId } })
+      expect(Date.parse(job.finishedAt!) - Date.parse(job.startedAt!)).toBeCloseTo(1_500, -2)
+    }
+  })
+
+  test('lets a value stand that was returned although somebody asked to cancel, and counts the end', async () => {
+    const lease = await held(db.pool)
+    await db.sql('update forgeq.jobs set cancel_requested_at = clock_timestamp() where id = $1', lease.id)
+    await db.sql('delete from forgeq.count_deltas')
+    const { id, token, sessionId } = lease
+    await completeJobs(db.pool, reporterOf(sessionId), [{ id, token, resultJson: 'null', ranMs: 1 }], keeping)
+    expect(await jobOf(db.pool, id)).toMatchObject({ state: 'completed', resultJson: 'null' })
+    expect(await db.sql('select event, n from forgeq.count_deltas')).toEqual([{ event: 'completed', n: 1 }])
+  })
+})
 
 describe('the same outcome sent again', () => {
   const earlier = async ({ id, token, sessionId }: Held) =>

@@ -7,6 +7,7 @@ import { expireJobs, promoteDueJobs } from '../../src/store/due.ts'
 import { insertGivenJobs, insertJobs } from '../../src/store/enqueue.ts'
 import { pruneKeys, takeKeys } from '../../src/store/keys.ts'
 import { claimJobs, findLanes, noteStarts } from '../../src/store/leases.ts'
+import { completeJobs } from '../../src/store/complete.ts'
 import { acceptedBefore, finishJobs, finishKeyedJobs, requeueJobs } from '../../src/store/outcomes.ts'
 import { writeProgress } from '../../src/store/progress.ts'
 import { lockLostJobs, recoverJobs, syncLeases } from '../../src/store/recovery.ts'
@@ -55,6 +56,13 @@ const HOT: Record<string, Call> = {
   claim_jobs_of_many_lanes: (on) =>
     claimJobs(on, { sessionId, limit: 100, lanes: [lane(), lane('other')], nextLeaseNo: 1, startable: 10 }),
   finish_jobs: (on) => finishJobs(on, reporter, completed, keeping),
+  complete_jobs: (on) =>
+    completeJobs(
+      on,
+      reporter,
+      completed.map(({ id, token }) => ({ id, token, resultJson: '1', ranMs: 1 })),
+      keeping,
+    ),
   finish_keyed_jobs: (on) => finishKeyedJobs(on, reporter, completed, keeping),
   requeue_jobs: (on) =>
     requeueJobs(
@@ -90,7 +98,7 @@ const HOT: Record<string, Call> = {
 /** Reads without a bound that are meant: the first leap over the lanes, and all that runs. */
 const UNBOUNDED: Record<string, string> = { find_lanes: 'jobs_pending', lock_lost_jobs: 'jobs_by_session' }
 /** These know their jobs by id or by lane: the index of all leases is full of the dead entries of those before. */
-const NEVER_BY_SESSION = /^(claim|finish|requeue|accepted|write|recover|insert|promote|expire)/
+const NEVER_BY_SESSION = /^(claim|complete|finish|requeue|accepted|write|recover|insert|promote|expire)/
 
 const JOBS = /^jobs$/
 const HISTORY = /^finished_jobs/
