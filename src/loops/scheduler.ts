@@ -30,7 +30,9 @@ export function createScheduler({ db, log, keeping, wakeWorkers, onHandled }: Lo
     },
     async next() {
       const dueMs = await nextDueMs(db)
-      return dueMs === undefined ? undefined : Math.max(handled === 0 && dueMs < -HELD_MS ? HELD_MS : SHORTEST_MS, dueMs)
+      return dueMs === undefined
+        ? undefined
+        : Math.max(handled === 0 && dueMs < -HELD_MS ? HELD_MS : SHORTEST_MS, dueMs)
     },
     turn: async () =>
       ((await nextDueMs(db)) ?? 1) <= 0 || takePass(db, { name: 'scheduler', withinMs: INTERVAL_MS * 0.8 }),
