@@ -3,13 +3,14 @@ import { signalOf } from './handler-signals.ts'
 import { toJobError } from './job-error.ts'
 import type { JobError } from './job.ts'
 
-/** What one run came to. */
+/** What one run came to. `lost`: the process that ran it alone has vanished. */
 export type RunResult =
   | { kind: 'completed'; resultJson: string }
   | { kind: 'failed'; error: JobError; retryAfterMs?: number; nonRetryable?: boolean }
   | { kind: 'snoozed'; delayMs: number }
   | { kind: 'released' }
   | { kind: 'cancelled'; error?: JobError }
+  | { kind: 'lost'; error: JobError }
 
 /** What becomes of the job. */
 export type Outcome =
@@ -25,8 +26,15 @@ export interface LeasedRun {
   attempt: number
   maxAttempts: number
   lifeStart: number
+  /** Runs of this life that were lost before this one. */
+  lost: number
   backoff: Backoff
+  /** Many fail at once: so many times the pause is added to its jitter. */
+  widen?: number
 }
+
+/** So many runs of one life may end with their process; then the job is dead. */
+export const MAX_LOST = 3
 
 /** As far ahead as a job may be asked to run: ten years. */
 export const MAX_DELAY_MS = 3_652 * 86_400_000
@@ -54,18 +62,25 @@ export function decideOutcome(result: RunResult, lease: LeasedRun, random = Math
       return { state: 'pending' }
     case 'cancelled':
       return { state: 'cancelled', reason: 'cancelled', ...(result.error && { error: result.error }) }
+    case 'lost':
+      if (lease.lost + 1 >= MAX_LOST) return { state: 'dead', error: result.error, reason: 'lost' }
+      return decideFailure({ kind: 'failed', error: result.error }, lease, random)
   }
 }
 
 function decideFailure(
   { error, nonRetryable, retryAfterMs }: Extract<RunResult, { kind: 'failed' }>,
-  { attempt, maxAttempts, lifeStart, backoff }: LeasedRun,
+  { attempt, maxAttempts, lifeStart, backoff, widen }: LeasedRun,
   random: () => number,
 ): Outcome {
   if (nonRetryable) return { state: 'dead', error, reason: 'not retryable' }
   if (attempt >= maxAttempts) return { state: 'dead', error, reason: 'attempts spent' }
   const runsOfThisLife = Math.max(1, attempt - lifeStart)
-  return { state: 'retrying', delayMs: boundedDelay(retryAfterMs ?? pauseMs(runsOfThisLife, backoff, random)), error }
+  return {
+    state: 'retrying',
+    delayMs: boundedDelay(retryAfterMs ?? pauseMs(runsOfThisLife, backoff, random, widen)),
+    error,
+  }
 }
 
 const boundedDelay = (delayMs: number): number => Math.min(MAX_DELAY_MS, Math.max(0, delayMs))

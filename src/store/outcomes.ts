@@ -39,7 +39,7 @@ export interface RequeuedOutcome {
   /** False for a snooze and a release: the run's number is given back. */
   counted: boolean
   /** How the run is remembered; absent for one that never started. */
-  outcome?: 'failed' | 'snoozed' | 'released'
+  outcome?: 'failed' | 'snoozed' | 'released' | 'lost'
   error?: JobError
   ranMs?: number
 }
@@ -116,11 +116,11 @@ async function finish(
          -- Not \`=\`: that would let the planner answer from jobs_by_session, a scan of its dead entries for each outcome.
          and job.session_id is not distinct from ${sessionId}::uuid
       returning job.id, job.seq, job.queue, job.type, job.priority, job.run_at, job.created_at, job.expires_at, job.payload,
-                job.attempt, job.max_attempts, job.life_start, job.lost, job.token, job.timeout_ms, job.backoff, job.tags,
+                job.attempt, job.max_attempts, job.life_start, job.lost as lost_before, job.token, job.timeout_ms, job.backoff, job.tags,
                 job.idempotency_key, job.meaning, job.traceparent, job.keep_for_ms, job.cancel_requested_at, job.progress,
                 job.attempts, job.session_id as final_session_id
     ), ended as (
-      select job.*,
+      select job.*, job.lost_before + case when outcome.reason = 'lost' then 1 else 0 end as lost,
              case when job.cancel_requested_at is not null and outcome.state <> 'completed' then 'cancelled' else outcome.state end as final_state,
              case when job.cancel_requested_at is not null and outcome.state <> 'completed' then 'cancelled' else outcome.reason end as final_reason,
              case when outcome.state = 'completed' then coalesce(outcome.result, 'null') end as final_result,
@@ -131,6 +131,9 @@ async function finish(
         join outcome on outcome.id = job.id and outcome.token = job.token
     ), moved as (${insertFinished}
     ), counted as (${countEnded}
+    ), counted_lost as (
+      insert into forgeq.count_deltas (queue, type, event, n)
+      select queue, type, 'lost', count(*) from ended where lost > lost_before group by queue, type
     )${closing}
     select id, state from moved`),
   )
@@ -184,6 +187,7 @@ export async function requeueJobs(
          set state = held.state, run_at = case when held.state = 'pending' then job.run_at else clock_timestamp() + held.delay * interval '1 ms' end,
              attempt = case when held.counted then job.attempt else greatest(job.attempt - 1, job.life_start) end,
              session_id = null, lease_no = null, started_at = null,
+             lost = job.lost + case when held.outcome = 'lost' then 1 else 0 end,
              error = coalesce(held.error, job.error),
              attempts = case when held.outcome is null then job.attempts else ${new Fragment(
                attemptsWith({
@@ -240,13 +244,10 @@ export async function acceptedBefore(
     )
     select job.id, job.state
       from asked
-      join forgeq.finished_jobs as job on job.id = any (array[asked.id]) and job.token = any (array[asked.token])
-     where job.session_id = ${sessionId}::uuid
-    union all
-    select job.id, job.state
-      from asked
-      join forgeq.jobs as job on job.id = any (array[asked.id])
-     where exists (
+      join forgeq.all_jobs as job on job.id = any (array[asked.id])
+     where (job.state in ('completed', 'dead', 'cancelled') and job.token = asked.token and job.session_id = ${sessionId}::uuid)
+        -- The job has gone on since, and may have ended.
+        or exists (
          select from jsonb_array_elements(job.attempts) as run
           where run @> jsonb_build_object('token', asked.token, 'worker', jsonb_build_object('id', ${sessionId}::text))
             and run ->> 'outcome' <> 'lost')`),

@@ -27,6 +27,12 @@ export interface LostJob {
   cancelRequested: boolean
   /** False when it lay in the worker's buffer and certainly never ran. */
   mayHaveStarted: boolean
+  /** It was lost before, and this lease of it was started in its worker's own process. */
+  suspectStarted: boolean
+  /** Another such job was under way in the same worker. */
+  besideSuspect: boolean
+  /** How often it went back at no attempt because its lease came to nothing. */
+  givenBack: number
   backoff?: Backoff
   worker?: WorkerRef
   lastSeenAt?: Instant
@@ -45,6 +51,9 @@ interface LostRow {
   lost: number
   cancel_requested: boolean
   may_have_started: boolean
+  suspect_started: boolean
+  beside_suspect: boolean
+  given_back: number
   backoff: string | null
   worker: string | null
   last_heartbeat_at: string | null
@@ -52,31 +61,40 @@ interface LostRow {
 }
 
 /**
- * Locks running jobs that no live session holds. Rows that somebody else has locked are left for the next pass and do
+ * Locks running jobs that no live session holds, but for `except`; or that one. Rows that somebody else has locked are left for the next pass and do
  * not starve the rest. The caller decides and writes in the same transaction.
  *
  * The session is looked up in a subquery of the condition and not joined: when a row has been leased again between the
  * look and the lock, PostgreSQL checks the condition once more for the row as it is now, with the joined row as it was
  * before, and an outer join then takes a live session for a missing one.
  */
-export async function lockLostJobs(db: Database, { limit }: { limit: number }): Promise<LostJob[]> {
+export async function lockLostJobs(
+  db: Database,
+  { limit, except = [], only }: { limit: number; except?: readonly string[]; only?: string },
+): Promise<LostJob[]> {
   const rows = await db.query<LostRow>(sql`
     /* forgeq:lock_lost_jobs */
     with job as materialized (
       select job.id, job.queue, job.token, job.session_id, job.lease_no, job.attempt, job.max_attempts, job.life_start, job.lost,
-             job.cancel_requested_at, job.backoff
+             job.cancel_requested_at, job.backoff, job.given_back, coalesce(job.quarantine_token = job.token, false) as suspect_started
         from forgeq.jobs as job
        where job.session_id is not null
+         and not job.id = any (${except}::uuid[]) and (${only ?? null}::uuid is null or job.id = ${only ?? null}::uuid)
          and (select session.id
                 from forgeq.sessions as session
                where session.id = job.session_id and session.ended_at is null and session.expires_at > clock_timestamp()) is null
+       -- Those that a suspect took down see it still there.
+       order by job.quarantine_token is not null
        limit ${limit}
          for update skip locked
     )
     select job.id, job.token, job.session_id, job.queue, job.attempt, job.max_attempts, job.life_start, job.lost,
            job.cancel_requested_at is not null as cancel_requested,
            session.id is null or job.lease_no <= coalesce(starts.upto, 0) as may_have_started,
-           job.backoff,
+           job.suspect_started, job.given_back, job.backoff,
+           exists (
+             select from forgeq.jobs as suspect
+              where suspect.session_id = job.session_id and suspect.quarantine_token = suspect.token and suspect.id <> job.id) as beside_suspect,
            case when session.id is not null
                 then jsonb_build_object('id', session.id, 'name', session.name, 'host', session.host, 'pid', session.pid) end as worker,
            session.last_heartbeat_at, session.end_reason
@@ -94,6 +112,9 @@ export async function lockLostJobs(db: Database, { limit }: { limit: number }): 
     lost: row.lost,
     cancelRequested: row.cancel_requested,
     mayHaveStarted: row.may_have_started,
+    suspectStarted: row.suspect_started,
+    besideSuspect: row.beside_suspect,
+    givenBack: row.given_back,
     ...(row.backoff === null ? {} : { backoff: JSON.parse(row.backoff) as Backoff }),
     ...(row.worker === null ? {} : { worker: JSON.parse(row.worker) as WorkerRef }),
     ...(row.last_heartbeat_at === null ? {} : { lastSeenAt: instantFromPostgres(row.last_heartbeat_at) }),
@@ -107,8 +128,10 @@ export interface Recovered {
   sessionId: string
   state: 'pending' | 'retrying' | 'dead' | 'cancelled'
   delayMs: number
-  /** False: it never ran, its number is given back. */
+  /** False: it never ran, or is not to blame; its number is given back. */
   counted: boolean
+  /** It may have run all the same: so it goes back a few times only. */
+  spared?: boolean
   worker?: WorkerRef
   reason?: string
   error?: JobError
@@ -119,13 +142,14 @@ export interface Recovered {
  * or whose session lives in the eyes of this newer snapshot, is left alone. Returns how many were written.
  */
 export async function recoverJobs(db: Database, recovered: readonly Recovered[], keeping: Keeping): Promise<number> {
-  const rows = recovered.map(({ id, token, sessionId, state, delayMs, counted, worker, reason, error }) => ({
+  const rows = recovered.map(({ id, token, sessionId, state, delayMs, counted, spared, worker, reason, error }) => ({
     id,
     token,
     session: sessionId,
     state,
     delay: delayMs,
     counted,
+    spared,
     worker,
     reason,
     error,
@@ -135,7 +159,7 @@ export async function recoverJobs(db: Database, recovered: readonly Recovered[],
     with decided as materialized (
       select *
         from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
-          as d (id uuid, token bigint, session uuid, state text, delay double precision, counted boolean, worker jsonb, reason text, error jsonb)
+          as d (id uuid, token bigint, session uuid, state text, delay double precision, counted boolean, spared boolean, worker jsonb, reason text, error jsonb)
        where not exists (
          select from forgeq.sessions as live
           where live.id = d.session and live.ended_at is null and live.expires_at > clock_timestamp())
@@ -146,6 +170,7 @@ export async function recoverJobs(db: Database, recovered: readonly Recovered[],
              run_at = case when decided.state = 'pending' then job.run_at else clock_timestamp() + decided.delay * interval '1 ms' end,
              attempt = case when decided.counted then job.attempt else greatest(job.attempt - 1, job.life_start) end,
              lost = job.lost + case when decided.counted then 1 else 0 end,
+             given_back = least(job.given_back + case when decided.spared then 1 else 0 end, 32767),
              error = coalesce(decided.error, job.error),
              attempts = case when decided.counted then ${new Fragment(
                attemptsWith({

@@ -13,16 +13,58 @@ export interface NewSession {
   queues: string[]
   types: string[]
   concurrency: number
+  /** The session that the same process held before. */
+  formerId?: string
+  /** How long the worker waits before its first lease. */
+  pauseMs?: number
 }
 
 /** Registers a worker: from now on it may lease until `leaseMs` after its last heartbeat, by the database's clock. */
 export async function registerSession(db: Database, session: NewSession, leaseMs: number): Promise<void> {
   await db.query(sql`
     /* forgeq:register_session */
-    insert into forgeq.sessions (id, name, host, pid, version, queues, types, concurrency, expires_at)
+    insert into forgeq.sessions (id, name, host, pid, version, queues, types, concurrency, former_id, pause_ms, expires_at)
     values (${session.id}, ${session.name}, ${session.host}, ${session.pid}, ${session.version}, ${session.queues}, ${session.types},
-            ${session.concurrency}, clock_timestamp() + ${leaseMs}::bigint * interval '1 ms')
+            ${session.concurrency}, ${session.formerId ?? null}, ${Math.round(session.pauseMs ?? 0)},
+            clock_timestamp() + ${leaseMs}::bigint * interval '1 ms')
     on conflict (id) do nothing`)
+}
+
+/** The last session of a process that was this worker before. */
+export interface FormerSession {
+  id: string
+  pid: number
+  /** Absent while nobody has ended it, although its process may be gone. */
+  endReason?: string
+  /** From its first lease to its last heartbeat. */
+  livedMs: number
+}
+
+/**
+ * What became of the processes that ran this worker on this host before, newest first. A worker that was not given a
+ * name (it is called after host and process) is known by what it serves.
+ */
+export async function formerSessions(
+  db: Database,
+  { name, host, pid, queues, types }: Pick<NewSession, 'name' | 'host' | 'pid' | 'queues' | 'types'>,
+  { limit }: { limit: number },
+): Promise<FormerSession[]> {
+  const rows = await db.query<{ id: string; pid: number; end_reason: string | null; lived_ms: number }>(sql`
+    /* forgeq:former_sessions */
+    select session.id, session.pid, session.end_reason,
+           (extract(epoch from session.last_heartbeat_at - session.started_at) * 1000)::float8 - session.pause_ms as lived_ms
+      from forgeq.sessions as session
+     where session.host = ${host} and session.queues = ${queues}::text[] and session.types = ${types}::text[]
+       and case when ${name} = ${`${host}-${pid}`} then session.name = session.host || '-' || session.pid else session.name = ${name} end
+       and not exists (select from forgeq.sessions as later where later.former_id = session.id)
+     order by session.started_at desc
+     limit ${limit}`)
+  return rows.map(({ id, pid, end_reason, lived_ms }) => ({
+    id,
+    pid,
+    livedMs: lived_ms,
+    ...(end_reason === null ? {} : { endReason: end_reason }),
+  }))
 }
 
 export interface Heartbeat {

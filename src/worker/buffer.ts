@@ -40,6 +40,10 @@ export class LeaseBuffer {
     return n
   }
 
+  has(lease: Lease): boolean {
+    return this.#leases.includes(lease, this.#head)
+  }
+
   last(queue: string): Lease | undefined {
     for (let i = this.#leases.length - 1; i >= this.#head; i--)
       if (this.#leases[i]!.queue === queue) return this.#leases[i]

@@ -1,15 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { LeaseBuffer } from './buffer.ts'
+import { allowed } from './crash-brake.ts'
+import type { HandlerSet } from './handler.ts'
 import type { Lease, Report, Session } from './lease.ts'
 import type { Pace } from './pace.ts'
 import type { Pool } from './pool.ts'
+import { Quarantine } from './quarantine.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 import type { StoreLeases } from './store-leases.ts'
 
 export interface DispatcherOptions {
   leases: StoreLeases
   pool: Pool
+  handlers: HandlerSet
   pace: Pace
   keeper: SessionKeeper
   /** Slots that a queue may take; queues without a limit are not in it. */
@@ -27,10 +31,15 @@ const LONGEST_PAUSE_MS = 2_000
 /** A lease of a job that still runs here under an older lease: given back, to be looked at again after this time. */
 const STILL_RUNNING_MS = 1_000
 
+/** Suspects that could not start here stay away for so long, by how many they are: a crowd that comes and goes costs. */
+const EACH_AWAY_MS = 500
+const LONGEST_AWAY_MS = 10_000
+
 /** Leases jobs into a bounded buffer and feeds the pool from it, so that no slot waits for a round trip. */
 export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #buffer = new LeaseBuffer()
+  readonly #quarantine: Quarantine
   readonly #ending = new AbortController()
   #wakeUp: (() => void) | undefined
   #nudged = false
@@ -44,6 +53,15 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options
+    const { leases, pool, handlers } = options
+    this.#quarantine = new Quarantine({
+      handlers,
+      pool,
+      note: (lease) => leases.noteSuspect(lease),
+      isHeld: (lease) => pool.has(lease.id) || this.#buffer.has(lease),
+      onAdmitted: () => this.changed(),
+      onOver: (lease) => this.#buffer.remove((one) => one === lease).forEach((one) => this.#giveBack(one)),
+    })
   }
 
   get buffered(): number {
@@ -123,7 +141,8 @@ export class Dispatcher {
     if (leases.syncDue || performance.now() >= this.#syncAt) await this.#sync(session)
     await this.#handBackPaused()
     this.#handBackSurplus()
-    const limit = this.#wanted()
+    this.#handBackSuspects()
+    const limit = Math.min(this.#wanted(), session.brake ? allowed(session.brake) : Infinity)
     if (limit <= 0) return this.#wait(pollMs)
     this.#more = false
     const found = await leases.lease({
@@ -134,6 +153,7 @@ export class Dispatcher {
       startable: Math.max(0, this.#options.pool.free + this.#options.pace.soon - this.#buffer.size),
     })
     this.#more ||= found.more
+    if (session.brake && found.leases.length > 0) session.brake.leased = true
     this.#receive(found.leases)
     // More may be there, but of queues that have no room: until that changes there is nothing to do either.
     if (!found.more || found.leases.length === 0) return this.#wait(pollMs * (0.75 + Math.random() / 4))
@@ -172,6 +192,7 @@ export class Dispatcher {
     if (session && (session.lost || keeper.current !== session)) this.drop(session)
     if (this.#ending.signal.aborted) this.#giveBackAll()
     this.#pump()
+    this.#handBackSuspects()
   }
 
   #pump(): void {
@@ -179,11 +200,15 @@ export class Dispatcher {
     while (pool.free > 0 && !this.#ending.signal.aborted) {
       const session = keeper.current // the clock is looked at before each start
       if (!session) return
-      const lease = this.#buffer.take((one) => one.session === session && this.#hasRoom(one) && this.#isNoted(one))
+      const lease = this.#buffer.take((one) => one.session === session && this.#mayStart(one))
       if (!lease) return
       keeper.noteStart(lease.type)
       pool.start(lease)
     }
+  }
+
+  #mayStart(lease: Lease): boolean {
+    return this.#hasRoom(lease) && this.#isNoted(lease) && this.#quarantine.admits(lease)
   }
 
   #hasRoom({ queue }: Lease): boolean {
@@ -235,6 +260,17 @@ export class Dispatcher {
   /** Leased while the handlers were fast, and now they are slow: others may have free slots for it. */
   #handBackSurplus(): void {
     if (this.#options.pace.stands) this.#giveBackAll()
+  }
+
+  /** Suspects that wait for each other here may start at once elsewhere, and hold up what is behind them. */
+  #handBackSuspects(): void {
+    const surplus = new Set(this.#quarantine.surplus(this.#buffer))
+    if (surplus.size === 0) return
+    const awayMs = Math.min(LONGEST_AWAY_MS, EACH_AWAY_MS * (1 + surplus.size))
+    for (const lease of this.#buffer.remove((one) => surplus.has(one))) {
+      const delayMs = awayMs * (0.5 + Math.random() / 2)
+      this.#options.report({ lease, outcome: { state: 'scheduled', delayMs } })
+    }
   }
 
   async #failed(error: unknown): Promise<void> {

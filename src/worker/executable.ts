@@ -3,6 +3,7 @@ import { nonRetryable, snooze } from '../job/handler-signals.ts'
 import { checkJson } from '../job/json.ts'
 import { cutText } from '../job/text.ts'
 import { type Handler, JsonResult, type RunningJob } from './handler.ts'
+import { endOnExit, killGroup } from './process-group.ts'
 
 /** Exit codes with a meaning of their own, from sysexits.h: EX_DATAERR and EX_TEMPFAIL. */
 const EXIT_DEAD = 65
@@ -21,6 +22,7 @@ const MAX_LINE = 4_000
 export const executableHandler = (type: string, file: string): Handler => ({
   type,
   source: file,
+  apart: 'program',
   run: (_payload, job, { payloadJson, backoff }) => runExecutable(file, job, payloadJson, backoff.baseMs),
 })
 
@@ -48,19 +50,6 @@ async function runExecutable(file: string, job: RunningJob, payloadJson: string,
   }
 }
 
-const living = new Set<ChildProcess>()
-const killLiving = () => living.forEach((child) => killGroup(child, 'SIGKILL'))
-
-/** A program in a group of its own would outlive a worker that ends without having waited for it. */
-function endOnExit(child: ChildProcess): () => void {
-  if (living.size === 0) process.on('exit', killLiving)
-  living.add(child)
-  return () => {
-    living.delete(child)
-    if (living.size === 0) process.off('exit', killLiving)
-  }
-}
-
 function endOnAbort(child: ChildProcess, signal: AbortSignal): () => void {
   let killer: NodeJS.Timeout | undefined
   const end = () => {
@@ -74,15 +63,6 @@ function endOnAbort(child: ChildProcess, signal: AbortSignal): () => void {
     clearTimeout(killer)
     signal.removeEventListener('abort', end)
     if (signal.aborted) killGroup(child, 'SIGKILL') // what the program left behind in its group
-  }
-}
-
-function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined) return
-  try {
-    process.kill(-child.pid, signal)
-  } catch {
-    // gone already
   }
 }
 

@@ -9,14 +9,23 @@ import { toJson } from '../job/value-json.ts'
 import { type Handler, type HandlerSet, JsonResult, type Middleware, type RunningJob } from './handler.ts'
 import type { Lease, Report } from './lease.ts'
 import { instantFromMicros } from '../store/instants.ts'
+import { runIsolated } from './isolated/run-isolated.ts'
 import type { Run } from './run.ts'
+import type { Storm } from './storm.ts'
 
-export interface ExecutorContext {
-  handlers: HandlerSet
+/** What a handler needs around it. */
+export interface RunContext {
   middleware: readonly Middleware[]
   maxResultBytes: number
   log: Logger
   progress(lease: Lease, value: number, message: string | undefined): void
+}
+
+export interface ExecutorContext extends RunContext {
+  handlers: HandlerSet
+  /** A child whose main thread has not answered for so long is given up. */
+  stallLimitMs: number
+  storm: Storm
 }
 
 /**
@@ -25,18 +34,19 @@ export interface ExecutorContext {
  */
 export function execute(run: Run, context: ExecutorContext): { report: Promise<Report>; settled: Promise<unknown> } {
   const handler = context.handlers.handlers.get(run.lease.type)!
-  const settled = runHandler(handler, run, context)
+  const settled = run.isolated ? runIsolated(handler, run, context) : runHandler(handler, run, context)
   const ended = new Promise<RunResult | undefined>((resolve) => {
     void settled.then(resolve)
     run.onGivenUp = () => resolve(undefined)
   })
-  return { report: ended.then((result) => decide(run, handler, result ?? timedOut(run))), settled }
+  return { report: ended.then((result) => decide(run, handler, result ?? timedOut(run), context)), settled }
 }
 
 /** For a handler that goes on although its time and grace are over: its failure is recorded without it. */
 const timedOut = (run: Run): RunResult => ({ kind: 'failed', error: toJobError(run.aborted) })
 
-async function runHandler(handler: Handler, run: Run, context: ExecutorContext): Promise<RunResult> {
+/** Checks the payload and runs the handler, here and now. Never rejects. */
+export async function runHandler(handler: Handler, run: Run, context: RunContext): Promise<RunResult> {
   const { lease } = run
   try {
     let payload: unknown = JSON.parse(lease.payloadJson)
@@ -91,10 +101,10 @@ class ActiveJob implements RunningJob {
   readonly tags: readonly string[]
   readonly traceparent?: string
   readonly #run: Run
-  readonly #context: ExecutorContext
+  readonly #context: RunContext
   #log: Logger | undefined
 
-  constructor(run: Run, context: ExecutorContext) {
+  constructor(run: Run, context: RunContext) {
     const { lease } = run
     this.id = lease.id
     this.type = lease.type
@@ -129,15 +139,22 @@ class ActiveJob implements RunningJob {
 }
 
 /** Outcomes are values: a run that a shutdown ended goes back uncounted, everything else is as the job's rules say. */
-function decide(run: Run, handler: Handler, result: RunResult): Report {
+function decide(run: Run, handler: Handler, result: RunResult, { storm }: ExecutorContext): Report {
   const { lease } = run
+  if (result.kind === 'failed') storm.failed()
   const released = run.aborted?.reason === 'shutdown' && result.kind === 'failed' && !run.stuck
   const outcome: Outcome = decideOutcome(released ? { kind: 'released' } : result, {
     attempt: lease.attempt,
     maxAttempts: lease.maxAttempts,
     lifeStart: lease.lifeStart,
+    lost: lease.lost,
     backoff: backoffOf(lease, handler),
+    widen: storm.widen(),
   })
-  const remembered = outcome.state === 'scheduled' ? 'snoozed' : outcome.state === 'pending' ? 'released' : 'failed'
-  return { lease, outcome, remembered, ranMs: run.ranMs }
+  return { lease, outcome, remembered: rememberedAs(result, outcome), ranMs: run.ranMs }
+}
+
+function rememberedAs(result: RunResult, outcome: Outcome): NonNullable<Report['remembered']> {
+  if (result.kind === 'lost') return 'lost'
+  return outcome.state === 'scheduled' ? 'snoozed' : outcome.state === 'pending' ? 'released' : 'failed'
 }

@@ -32,6 +32,8 @@ export interface Handler {
   readonly type: string
   /** The file it came from, or `library`. */
   readonly source: string
+  /** Whether it can run outside of the worker's process: a module in a child, a program does anyway. Absent: it cannot. */
+  readonly apart?: 'module' | 'program'
   readonly timeoutMs?: number
   readonly abortGraceMs?: number
   readonly backoff?: Backoff

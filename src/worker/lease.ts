@@ -1,6 +1,7 @@
 import type { JobError, WorkerRef } from '../job/job.ts'
 import type { LeasedJob } from '../store/leases.ts'
 import type { Outcome } from '../job/outcome.ts'
+import type { CrashBrake } from './crash-brake.ts'
 
 /** The registration under which leases are held. A worker whose session is lost goes on with a new one. */
 export interface Session {
@@ -8,6 +9,8 @@ export interface Session {
   readonly worker: WorkerRef
   /** Set once it is over: nothing starts under it, its outcomes are refused. */
   lost: boolean
+  /** Its worker has kept dying young. */
+  readonly brake?: CrashBrake
 }
 
 /** A job in this worker's hands. */
@@ -25,7 +28,7 @@ export interface Report {
   readonly lease: LeaseRef
   readonly outcome: Outcome
   /** How the run is remembered when its job goes on. */
-  readonly remembered?: 'failed' | 'snoozed' | 'released'
+  readonly remembered?: 'failed' | 'snoozed' | 'released' | 'lost'
   /** Milliseconds that the handler ran; absent when it never started. */
   readonly ranMs?: number
 }

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { access, readdir, stat } from 'node:fs/promises'
-import { extname, join, relative, sep } from 'node:path'
+import { dirname, extname, join, relative, sep } from 'node:path'
 import { createJiti } from 'jiti'
 import { ForgeQError } from '../errors.ts'
 import { isTypeName } from '../job/name.ts'
@@ -18,16 +18,11 @@ const MODULES = new Set(['.ts', '.mts', '.js', '.mjs', '.cts', '.cjs'])
 export async function loadHandlers(folder: string): Promise<HandlerSet> {
   const problems: HandlerSet['problems'] = []
   const found = new Map<string, Handler>()
-  const jiti = createJiti(join(folder, 'index.ts'), {
-    moduleCache: true,
-    fsCache: false,
-    interopDefault: true,
-    tsconfigPaths: true,
-  })
+  const load = importer(folder)
   for (const file of await filesBelow(folder)) {
     const shown = relative(folder, file)
     try {
-      const handler = await handlerFrom(file, typeOf(shown), (path) => jiti.import(path))
+      const handler = await handlerFrom(file, typeOf(shown), load)
       if (!handler) continue
       const other = found.get(handler.type)
       if (other) throw new TypeError(`${relative(folder, other.source)} serves type ${handler.type} already`)
@@ -37,6 +32,20 @@ export async function loadHandlers(folder: string): Promise<HandlerSet> {
     }
   }
   return handlerSet(found.values(), problems)
+}
+
+/** The handler of one module, as `loadHandlers` gives it. @throws what the module throws, or what is wrong with it */
+export const loadModuleHandler = (file: string, type: string): Promise<Handler> =>
+  moduleHandler(file, type, importer(dirname(file)))
+
+function importer(folder: string): (path: string) => Promise<unknown> {
+  const jiti = createJiti(join(folder, 'index.ts'), {
+    moduleCache: true,
+    fsCache: false,
+    interopDefault: true,
+    tsconfigPaths: true,
+  })
+  return (path) => jiti.import(path)
 }
 
 /** Throws `handler_invalid`, naming every file that gave no handler and why. */
@@ -81,19 +90,23 @@ async function handlerFrom(
   const isModule = MODULES.has(extname(file))
   if (!isModule && !(await isExecutable(file))) return undefined
   if (!isTypeName(type)) throw new TypeError(`its name gives no type: ${JSON.stringify(type)}`)
-  if (!isModule) return executableHandler(type, file)
+  return isModule ? moduleHandler(file, type, load) : executableHandler(type, file)
+}
+
+async function moduleHandler(file: string, type: string, load: (path: string) => Promise<unknown>): Promise<Handler> {
   const module = (await load(file)) as { default?: unknown } | null
   const exported = module && typeof module === 'object' && 'default' in module ? module.default : module
   const definition = definitionOf(exported)
   if (definition) {
     if (definition.type !== type) throw new TypeError(`it defines type ${definition.type}, but its name says ${type}`)
-    return handlerOfDefinition(definition, file)
+    return { ...handlerOfDefinition(definition, file), apart: 'module' }
   }
   if (typeof exported !== 'function')
     throw new TypeError('it has no default export that is a function or made by defineJob')
   return {
     type,
     source: file,
+    apart: 'module',
     run: (payload, job) => (exported as (payload: unknown, job: RunningJob) => unknown)(payload, job),
   }
 }

@@ -57,6 +57,13 @@ export class Pool {
     return [...this.#runs.keys()]
   }
 
+  /** Runs in child processes. */
+  get isolated(): number {
+    let n = 0
+    for (const run of this.#runs.values()) if (run.isolated) n++
+    return n
+  }
+
   count(queue: string): number {
     let n = 0
     for (const { lease } of this.#runs.values()) if (lease.queue === queue) n++
@@ -69,6 +76,8 @@ export class Pool {
     const run = new Run(lease, {
       timeoutMs: lease.timeoutMs ?? handler.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       abortGraceMs: handler.abortGraceMs ?? abortGraceMs,
+      // One that took its worker down once takes down its own process.
+      isolated: lease.lost > 0 && handler.apart === 'module',
     })
     this.#runs.set(lease.id, run)
     this.#lastStart = run.startedAt
@@ -99,6 +108,7 @@ export class Pool {
       if (run.stuck || run.ranMs < run.timeoutMs) continue
       run.abort('timeout', `exceeded its timeout of ${run.timeoutMs} ms`)
       // One that was aborted before for another reason has had its time all the same.
+      if (run.isolated) continue // its process is killed in time
       const overMs = Math.min(performance.now() - run.abortedAt!, run.ranMs - run.timeoutMs)
       if (overMs >= run.abortGraceMs) {
         this.#stuck++

@@ -14,12 +14,20 @@ export class RunAborted extends Error {
   }
 }
 
+export interface RunOptions {
+  timeoutMs: number
+  abortGraceMs: number
+  isolated: boolean
+}
+
 /** A lease whose handler runs. */
 export class Run {
   readonly lease: Lease
   readonly startedAt = performance.now()
   readonly timeoutMs: number
   readonly abortGraceMs: number
+  /** In a child process of its own. */
+  readonly isolated: boolean
   aborted: RunAborted | undefined
   abortedAt: number | undefined
   /** The worker ends: what the handler comes to is decided without it. */
@@ -28,10 +36,11 @@ export class Run {
   stuck = false
   #controller: AbortController | undefined
 
-  constructor(lease: Lease, { timeoutMs, abortGraceMs }: { timeoutMs: number; abortGraceMs: number }) {
+  constructor(lease: Lease, { timeoutMs, abortGraceMs, isolated }: RunOptions) {
     this.lease = lease
     this.timeoutMs = timeoutMs
     this.abortGraceMs = abortGraceMs
+    this.isolated = isolated
   }
 
   /** Made when a handler first asks for it: most never do. */

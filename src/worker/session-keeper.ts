@@ -3,8 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { uuidv7 } from 'uuidv7'
 import type { ConnectionOptions, DatabasePool } from '../store/database.ts'
-import { endSession, registerSession } from '../store/sessions.ts'
+import { endSession, formerSessions, registerSession } from '../store/sessions.ts'
 import { waitAtMost } from '../store/wait-at-most.ts'
+import { brakeAfter, isAliveHere, LOOK_BACK, startPauseMs } from './crash-brake.ts'
 import { type Heartbeat, monotonicMs, startHeartbeat } from './heartbeat.ts'
 import type { Session } from './lease.ts'
 
@@ -34,6 +35,9 @@ const MARGIN = 0.1
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 3_000
 const HEARTBEAT_STOP_MS = 400
+
+/** Sessions of all workers of this process: they are no traces of one that died. */
+const registeredHere = new Set<string>()
 
 /** Keeps this worker registered: a session that is lost is given up for good and followed by a new one. */
 export class SessionKeeper {
@@ -92,13 +96,28 @@ export class SessionKeeper {
     this.#registering = this.#registerAgain(session.id)
   }
 
-  async #register(): Promise<void> {
-    const { db, name, version, queues, types, concurrency, leaseMs } = this.#options
-    const host = hostname()
+  async #register(formerId?: string): Promise<void> {
+    const { db, name, version, queues, types, concurrency, leaseMs, log } = this.#options
+    const known = { name, host: hostname(), pid: process.pid, queues, types }
+    // A process that lives on is no crash, whatever became of its session.
+    const pauseMs = formerId
+      ? 0
+      : startPauseMs(await formerSessions(db, known, { limit: LOOK_BACK }), (one) => isAliveHere(one, registeredHere))
+    if (pauseMs > 0)
+      log.warn(
+        { pause_ms: pauseMs },
+        'this worker has died soon after each of its last starts; it waits, then leases one job',
+      )
     const id = uuidv7()
+    registeredHere.add(id)
     const before = monotonicMs()
-    await registerSession(db, { id, name, host, pid: process.pid, version, queues, types, concurrency }, leaseMs)
-    const session: Session = { id, worker: { id, name, host, pid: process.pid }, lost: false }
+    await registerSession(db, { ...known, id, version, concurrency, pauseMs, ...(formerId && { formerId }) }, leaseMs)
+    const session: Session = {
+      id,
+      worker: { id, name, host: known.host, pid: known.pid },
+      lost: false,
+      ...(pauseMs > 0 && { brake: brakeAfter(pauseMs) }),
+    }
     const beat = this.#heartbeat.follow(id)
     this.#renewedAt = () => Math.max(before, beat())
     this.#session = session
@@ -111,7 +130,7 @@ export class SessionKeeper {
       try {
         // Should the store still think it alive, its jobs need not wait for its expiry.
         await endSession(this.#options.db, { sessionId: formerId, reason: 'lost by its worker' })
-        if (!signal.aborted) await this.#register()
+        if (!signal.aborted) await this.#register(formerId)
         return
       } catch {
         await sleep(pauseMs * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => {})

@@ -3,6 +3,7 @@ import { isForgeQError } from '../errors.ts'
 import { backendLives } from '../store/backends.ts'
 import type { Connection, DatabasePool } from '../store/database.ts'
 import { claimJobs, findLanes, type LaneClaim, type LeasedJob, noteStarts, pausedQueues } from '../store/leases.ts'
+import { noteSuspect } from '../store/quarantine.ts'
 import { syncLeases } from '../store/recovery.ts'
 import { waitAtMost } from '../store/wait-at-most.ts'
 import { Lanes } from './lanes.ts'
@@ -89,6 +90,11 @@ export class StoreLeases {
   /** True when the store knows that this lease may have been started. */
   isNoted(lease: Lease): boolean {
     return lease.leaseNo <= (this.#noted.get(lease.queue) ?? 0)
+  }
+
+  /** Notes that a job which was lost before starts beside others. False: its lease is over. */
+  noteSuspect({ id, token, session }: Lease): Promise<boolean> {
+    return noteSuspect(this.#options.db, { id, token, sessionId: session.id })
   }
 
   /** Notes that leases of a queue up to `upto` may be started. False: the session is over. */

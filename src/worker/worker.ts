@@ -13,6 +13,7 @@ import { Pool } from './pool.ts'
 import { ProgressWriter } from './progress-writer.ts'
 import { createReporter } from './reporter.ts'
 import { SessionKeeper } from './session-keeper.ts'
+import { Storm } from './storm.ts'
 import { StoreLeases } from './store-leases.ts'
 
 export interface WorkerOptions {
@@ -85,6 +86,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       middleware: options.middleware,
       maxResultBytes: options.maxResultBytes,
       log,
+      stallLimitMs: options.stallLimitMs,
+      storm: new Storm(),
       progress: (lease, value, message) => progress.push(lease, value, message),
     },
     onStart: (lease) => metrics.started(lease),
@@ -137,6 +140,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const dispatcher: Dispatcher = new Dispatcher({
     leases,
     pool,
+    handlers,
     pace,
     keeper,
     caps,

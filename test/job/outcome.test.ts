@@ -10,6 +10,7 @@ const run = (changes: Partial<LeasedRun> = {}): LeasedRun => ({
   attempt: 1,
   maxAttempts: 3,
   lifeStart: 0,
+  lost: 0,
   backoff: BACKOFF,
   ...changes,
 })
@@ -114,4 +115,12 @@ test('what a handler throws becomes its result', () => {
   expect(resultOfThrown(retryAfter('5s'))).toMatchObject({ kind: 'failed', retryAfterMs: 5_000 })
   expect(resultOfThrown(snooze('1h'))).toEqual({ kind: 'snoozed', delayMs: 3_600_000 })
   expect(resultOfThrown(null)).toMatchObject({ kind: 'failed', error: { name: 'Error' } })
+})
+
+test('a run whose process vanished waits for its backoff, and the third one is the last', () => {
+  const lost = (changes: Partial<LeasedRun>) =>
+    decideOutcome({ kind: 'lost', error }, run({ maxAttempts: 9, ...changes }))
+  expect(lost({ attempt: 2, lost: 1 })).toEqual({ state: 'retrying', delayMs: 2_000, error })
+  expect(lost({ attempt: 3, lost: 2 })).toEqual({ state: 'dead', reason: 'lost', error })
+  expect(lost({ attempt: 9, lost: 1 })).toMatchObject({ state: 'dead', reason: 'attempts spent' })
 })

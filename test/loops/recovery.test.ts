@@ -23,7 +23,7 @@ afterEach(async () => {
 /** A running job of a session that has expired; it may have started. */
 async function lostJob(fields: JobFields = {}): Promise<string> {
   const session = await insertSession(db.pool, { expiresInMs: -1, startedUpto: 1 })
-  return insertJob(db.pool, { state: 'running', session, ...fields })
+  return insertJob(db.pool, { state: 'running', session, quarantined: (fields.lost ?? 0) > 0, ...fields })
 }
 
 describe('recovery', () => {

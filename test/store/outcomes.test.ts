@@ -1,7 +1,7 @@
 import { uuidv7 } from 'uuidv7'
 import { describe, expect, test } from 'vitest'
 import { DEFAULTS } from '../../src/config.ts'
-import { decideLost } from '../../src/loops/recovery.ts'
+import { decideLost } from '../../src/loops/lost-jobs.ts'
 import { createJobQueue, keepingOf } from '../../src/queue/create.ts'
 import { completeJobs } from '../../src/store/complete.ts'
 import { acceptedBefore, finishJobs, type RequeuedOutcome, requeueJobs } from '../../src/store/outcomes.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { DEFAULTS } from '../../src/config.ts'
-import { decideLost } from '../../src/loops/recovery.ts'
+import { decideLost } from '../../src/loops/lost-jobs.ts'
 import { keepingOf } from '../../src/queue/create.ts'
 import type { Database } from '../../src/store/database.ts'
 import { lockLostJobs, recoverJobs } from '../../src/store/recovery.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { DEFAULTS } from '../../src/config.ts'
-import { decideLost } from '../../src/loops/recovery.ts'
+import { decideLost } from '../../src/loops/lost-jobs.ts'
 import { keepingOf } from '../../src/queue/create.ts'
 import { lockLostJobs, recoverJobs, syncLeases } from '../../src/store/recovery.ts'
 import { testDatabase } from '../support/database.ts'

@@ -77,6 +77,8 @@ export interface JobFields {
   lost?: number
   token?: number
   givenBack?: number
+  /** Started in its worker's own process although it was lost before. */
+  quarantined?: boolean
   session?: string
   leaseNo?: number
   key?: string
@@ -111,14 +113,15 @@ export async function insertJob(db: Database, fields: JobFields = {}): Promise<s
     leaseNo = running ? 1 : undefined,
     key,
     cancelRequested = false,
+    quarantined = false,
   } = fields
   await rawSql(
     db,
     `insert into forgeq.jobs (id, queue, type, state, priority, run_at, created_at, expires_at, payload, attempt, max_attempts, life_start, lost,
-            given_back, token, session_id, lease_no, started_at, tags, idempotency_key, cancel_requested_at)
+            given_back, token, session_id, lease_no, started_at, tags, idempotency_key, cancel_requested_at, quarantine_token)
      values ($1, $2, $3, $4, $5, clock_timestamp() + $6 * interval '1 ms', clock_timestamp(), clock_timestamp() + $7 * interval '1 ms', $8, $9, $10,
             $11, $12, $13, $14, $15, $16, case when $15::uuid is not null then clock_timestamp() end, $17, $18,
-            case when $19 then clock_timestamp() end)`,
+            case when $19 then clock_timestamp() end, case when $20 then $14::bigint end)`,
     [
       id,
       queue,
@@ -139,6 +142,7 @@ export async function insertJob(db: Database, fields: JobFields = {}): Promise<s
       tags,
       key ?? null,
       cancelRequested,
+      quarantined,
     ],
   )
   return id

@@ -1,0 +1,51 @@
+// A process that runs one job of one handler module and ends. Started by run-isolated.ts.
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { pino } from 'pino'
+import { resultOfThrown, type RunResult } from '../../job/outcome.ts'
+import { runHandler } from '../executor.ts'
+import { loadModuleHandler } from '../load-handlers.ts'
+import { Run } from '../run.ts'
+import { type ChildOrder, type FromChild, PULSE_MS, type ToChild } from './messages.ts'
+
+const send = (message: FromChild) => process.send?.(message)
+
+let run: Run | undefined
+/** An abort may come while the module is still loading. */
+let aborted: Extract<ToChild, { kind: 'abort' }> | undefined
+
+async function runOrder({ file, lease, maxResultBytes, logLevel }: ChildOrder): Promise<RunResult> {
+  const session = { id: '', worker: { id: '', name: '', host: '', pid: 0 }, lost: false }
+  // Its worker keeps the time.
+  const mine = new Run({ ...lease, session }, { timeoutMs: Infinity, abortGraceMs: Infinity, isolated: true })
+  run = mine
+  if (aborted) mine.abort(aborted.reason, aborted.message)
+  try {
+    const handler = await loadModuleHandler(file, lease.type)
+    return await runHandler(handler, mine, {
+      middleware: [],
+      maxResultBytes,
+      log: pino({ level: logLevel }, { write: (line) => send({ kind: 'log', line }) }),
+      progress: (_lease, value, message) =>
+        send({ kind: 'progress', value, ...(message !== undefined && { message }) }),
+    })
+  } catch (error) {
+    return resultOfThrown(error)
+  }
+}
+
+process.on('message', (message: ToChild) => {
+  if (message.kind === 'abort') {
+    aborted = message
+    run?.abort(message.reason, message.message)
+    return
+  }
+  void runOrder(message.order).then((result) => {
+    // What the handler left open must not keep the process.
+    process.send?.({ kind: 'result', result } satisfies FromChild, () => process.exit(0))
+  })
+})
+// Without its worker there is nobody to report to. The thread sees to that when this one is blocked.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+new Worker(new URL(`watchdog${extname(import.meta.url)}`, import.meta.url), { workerData: process.ppid }).unref()
+setInterval(() => send({ kind: 'pulse' }), PULSE_MS).unref()

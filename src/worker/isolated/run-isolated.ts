@@ -1,0 +1,120 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { extname } from 'node:path'
+import type { Logger } from 'pino'
+import { toJobError } from '../../job/job-error.ts'
+import type { RunResult } from '../../job/outcome.ts'
+import type { Handler } from '../handler.ts'
+import type { Lease } from '../lease.ts'
+import { endOnExit, killGroup } from '../process-group.ts'
+import type { Run } from '../run.ts'
+import { type FromChild, PULSE_MS, type ToChild } from './messages.ts'
+
+export interface IsolationContext {
+  maxResultBytes: number
+  /** A child whose main thread has not answered for so long is given up. */
+  stallLimitMs: number
+  log: Logger
+  progress(lease: Lease, value: number, message: string | undefined): void
+}
+
+/** A worker that shuts down waits 2 s for what it aborted: the child has to be gone by then for its job to be released. */
+const KILL_AFTER_SHUTDOWN_MS = 1_500
+
+/**
+ * Runs a lease of a handler module in a child process of its own, in a process group of its own. What the handler comes
+ * to is its result as in the worker itself; a child that ends without one makes the run `lost`: it takes nobody down.
+ * An aborted child that goes on is killed when its grace is over. Never rejects.
+ */
+export function runIsolated(handler: Handler, run: Run, context: IsolationContext): Promise<RunResult> {
+  return new Promise((resolve) => {
+    const child = start()
+    const send = (message: ToChild) => void (child.connected && child.send(message, () => {}))
+    let result: RunResult | undefined
+    let missed = 0
+    let problem: Error | undefined
+
+    const stopOutliving = endOnExit(child)
+    const stopAborting = abortWith(child, run, send)
+    const watching = setInterval(() => {
+      // Counted in looks, not in time: a worker that was blocked itself has not looked.
+      if (++missed * PULSE_MS < context.stallLimitMs) return
+      problem ??= Object.assign(new Error('its process did not answer any more'), { code: 'stalled' })
+      killGroup(child, 'SIGKILL')
+    }, PULSE_MS)
+
+    child.on('message', (message: FromChild) => {
+      missed = 0
+      if (message.kind === 'result') result = message.result
+      else if (message.kind === 'progress') context.progress(run.lease, message.value, message.message)
+      else if (message.kind === 'log') passOn(context.log, message.line)
+    })
+    child.on('error', (error) => (problem ??= error))
+    child.on('close', (code, signal) => {
+      clearInterval(watching)
+      stopAborting()
+      stopOutliving()
+      killGroup(child, 'SIGKILL') // what it left behind in its group
+      resolve(result ?? withoutResult(run, problem, code, signal))
+    })
+    const { session: _, ...lease } = run.lease
+    const order = { file: handler.source, lease, maxResultBytes: context.maxResultBytes, logLevel: context.log.level }
+    send({ kind: 'run', order })
+  })
+}
+
+function start(): ChildProcess {
+  // From the sources the child is TypeScript, from the build JavaScript.
+  const file = new URL(`child${extname(import.meta.url)}`, import.meta.url)
+  return fork(file, [], {
+    detached: true, // a process group of its own, so that its children can be ended with it
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    execArgv: process.execArgv.filter((option) => !option.startsWith('--inspect')),
+  })
+}
+
+function abortWith(child: ChildProcess, run: Run, send: (message: ToChild) => void): () => void {
+  const { signal } = run
+  let killer: NodeJS.Timeout | undefined
+  const abort = () => {
+    const { reason, message } = run.aborted!
+    send({ kind: 'abort', reason, message })
+    const afterMs = reason === 'shutdown' ? KILL_AFTER_SHUTDOWN_MS : run.abortGraceMs
+    killer = setTimeout(() => killGroup(child, 'SIGKILL'), afterMs)
+  }
+  if (signal.aborted) abort()
+  else signal.addEventListener('abort', abort, { once: true })
+  return () => {
+    clearTimeout(killer)
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+function withoutResult(
+  run: Run,
+  problem: (Error & { code?: string }) | undefined,
+  code: number | null,
+  signal: NodeJS.Signals | null,
+): RunResult {
+  if (run.aborted) return { kind: 'failed', error: toJobError(run.aborted) }
+  const how = code === null ? `was ended by ${signal}` : `ended with exit code ${code}`
+  const error = Object.assign(new Error(problem ? problem.message : `the process of its handler ${how}`), {
+    name: 'ProcessLost',
+    code: problem?.code ?? (code === null ? String(signal) : `exit_${code}`),
+  })
+  delete error.stack
+  return { kind: 'lost', error: toJobError(error) }
+}
+
+/** A line of the child's log becomes one of the worker's. */
+function passOn(log: Logger, line: string): void {
+  const {
+    level,
+    time: _time,
+    pid: _pid,
+    hostname: _hostname,
+    msg,
+    ...fields
+  } = JSON.parse(line) as Record<string, unknown>
+  const label = log.levels.labels[Number(level)] as 'info' | undefined
+  if (label) log[label](fields, msg as string)
+}
