@@ -8,5 +8,11 @@ alter table forgeq.sessions add column former_id uuid;
 -- How long a worker that kept dying waited before its first lease.
 alter table forgeq.sessions add column pause_ms bigint not null default 0;
 
+-- Only what was never started expires: a job that waits for its retry was in time.
+drop index forgeq.jobs_expiring;
+-- Serves forgeq:expire_jobs and forgeq:next_due.
+create index jobs_expiring on forgeq.jobs (expires_at)
+ where expires_at is not null and state in ('scheduled', 'pending', 'blocked') and attempt = life_start and attempts is null;
+
 -- Serves forgeq:former_sessions.
 create index sessions_by_worker on forgeq.sessions (host, started_at desc);

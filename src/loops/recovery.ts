@@ -1,22 +1,20 @@
-import { isForgeQError } from '../errors.ts'
 import { type LostJob, lockLostJobs, type Recovered, recoverJobs } from '../store/recovery.ts'
 import { endExpiredSessions, nextExpiryMs } from '../store/sessions.ts'
 import type { LoopContext } from './context.ts'
 import { createLoop, type Loop } from './loop.ts'
 import { decideLost } from './lost-jobs.ts'
+import { SetAside } from './set-aside.ts'
 
 const BATCH = 500
 /** A heartbeat that is on its way renews in time: an expiry is looked at a little after its moment. */
 const AFTER_EXPIRY_MS = 20
 /** A session that has expired and could not be ended is held by somebody. */
 const HELD_MS = 250
-/** A job that could not be written is looked at again after this time. */
-const SET_ASIDE_MS = 60_000
 
 /** Ends sessions that have expired and takes their jobs back. Wakes at the next expiry that it knows. */
 export function createRecovery(context: LoopContext): Loop {
   const { db, log, recoveryIntervalMs: intervalMs, onHandled } = context
-  const setAside = new Map<string, number>()
+  const setAside = new SetAside()
   return createLoop({
     name: 'recovery',
     intervalMs,
@@ -36,28 +34,12 @@ export function createRecovery(context: LoopContext): Loop {
   })
 }
 
-/** One that the store cannot write must not keep the others: then each is taken back alone, and that one set aside. */
-async function recoverBatch(context: LoopContext, setAside: Map<string, number>): Promise<number> {
-  const now = performance.now()
-  for (const [id, until] of setAside) if (until <= now) setAside.delete(id)
-  const except = [...setAside.keys()]
+async function recoverBatch(context: LoopContext, setAside: SetAside): Promise<number> {
   let seen: string[] = []
-  try {
-    return await takeBack(context, { limit: BATCH, except }, (jobs) => (seen = jobs.map(({ id }) => id)))
-  } catch (error) {
-    if (seen.length === 0 || isForgeQError(error, 'unavailable')) throw error
-  }
-  let handled = 0
-  for (const id of seen) {
-    try {
-      handled += await takeBack(context, { limit: 1, only: id })
-    } catch (error) {
-      if (isForgeQError(error, 'unavailable')) throw error
-      setAside.set(id, performance.now() + SET_ASIDE_MS)
-      context.log.error({ err: error, job_id: id }, 'a lost job could not be taken back; trying again in a minute')
-    }
-  }
-  return handled
+  return setAside.pass(
+    (except) => takeBack(context, { limit: BATCH, except }, (jobs) => (seen = jobs.map(({ id }) => id))),
+    { ids: async () => seen, take: (id) => takeBack(context, { limit: 1, only: id }), log: context.log },
+  )
 }
 
 /** Locks, decides and writes in one transaction: a death in between leaves the jobs as they were. */

@@ -1,8 +1,9 @@
-import { expireJobs, nextDueMs, promoteDueJobs } from '../store/due.ts'
+import { expireJobs, findExpired, nextDueMs, promoteDueJobs } from '../store/due.ts'
 import { takePass } from '../store/passes.ts'
 import { endPauses } from '../store/queues.ts'
 import type { LoopContext } from './context.ts'
 import { createLoop, type Loop } from './loop.ts'
+import { SetAside } from './set-aside.ts'
 
 const BATCH = 1_000
 const INTERVAL_MS = 1_000
@@ -14,6 +15,13 @@ const HELD_MS = 250
 /** Makes due jobs pending, ends those that expired unstarted, and pauses whose time is over. Sleeps until the next is due. */
 export function createScheduler({ db, log, keeping, wakeWorkers, onHandled }: LoopContext): Loop {
   let handled = 0
+  const setAside = new SetAside()
+  const expire = () =>
+    setAside.pass((except) => expireJobs(db, { limit: BATCH, keeping, except }), {
+      ids: () => findExpired(db, { limit: BATCH }),
+      take: (only) => expireJobs(db, { limit: 1, keeping, only }),
+      log,
+    })
   return createLoop({
     name: 'scheduler',
     intervalMs: INTERVAL_MS,
@@ -22,9 +30,9 @@ export function createScheduler({ db, log, keeping, wakeWorkers, onHandled }: Lo
     ...(onHandled && { onHandled }),
     async run() {
       const promoted = await promoteDueJobs(db, { limit: BATCH })
-      const expired = await expireJobs(db, { limit: BATCH, keeping })
       const resumed = await endPauses(db)
       wakeWorkers(new Set([...promoted, ...resumed]))
+      const expired = await expire()
       handled = Math.max(promoted.length, expired)
       return handled
     },

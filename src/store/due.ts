@@ -31,22 +31,32 @@ export async function nextDueMs(db: Database): Promise<number | undefined> {
     /* forgeq:next_due */
     select (extract(epoch from least(
              (select min(run_at) from forgeq.jobs where state in ('scheduled', 'retrying')),
-             (select min(expires_at) from forgeq.jobs where expires_at is not null and state in ('scheduled', 'pending', 'blocked'))
+             (select min(expires_at)
+                from forgeq.jobs
+               where expires_at is not null and state in ('scheduled', 'pending', 'blocked')
+                 and attempt = life_start and attempts is null)
            ) - clock_timestamp()) * 1000)::float8 as ms`)
   return row?.ms ?? undefined
 }
 
-/** Ends jobs that were not started by their time. Returns how many. */
-export async function expireJobs(
-  db: Database,
-  { limit, keeping }: { limit: number; keeping: Keeping },
-): Promise<number> {
+export interface ExpireJobs {
+  limit: number
+  keeping: Keeping
+  except?: readonly string[]
+  /** This one, if it is over. */
+  only?: string
+}
+
+/** Ends jobs that were not started by their time; one that ran before was. Returns how many. */
+export async function expireJobs(db: Database, { limit, keeping, except = [], only }: ExpireJobs): Promise<number> {
   const rows = await db.query(sql`
     /* forgeq:expire_jobs */
     with over as materialized (
       select id
         from forgeq.jobs
        where expires_at <= (select clock_timestamp()) and expires_at is not null and state in ('scheduled', 'pending', 'blocked')
+         and attempt = life_start and attempts is null
+         and not id = any (${except}::uuid[]) and (${only ?? null}::uuid is null or id = ${only ?? null}::uuid)
        order by expires_at
        limit ${limit}
          for update skip locked
@@ -61,4 +71,17 @@ export async function expireJobs(
     )
     select id from moved`)
   return rows.length
+}
+
+/** The jobs that `expireJobs` would end. */
+export async function findExpired(db: Database, { limit }: { limit: number }): Promise<string[]> {
+  const rows = await db.query<{ id: string }>(sql`
+    /* forgeq:find_expired */
+    select id
+      from forgeq.jobs
+     where expires_at <= (select clock_timestamp()) and expires_at is not null and state in ('scheduled', 'pending', 'blocked')
+       and attempt = life_start and attempts is null
+     order by expires_at
+     limit ${limit}`)
+  return rows.map((row) => row.id)
 }

@@ -92,33 +92,38 @@ const leasedFromRow = (row: LeasedRow): LeasedJob => ({
   ...(row.traceparent === null ? {} : { traceparent: row.traceparent }),
 })
 
+/** So many priorities of a queue and type are looked at: the highest. */
+export const PRIORITIES_AT_ONCE = 16
+
 /**
  * The lanes that hold pending jobs, found by leaps over the index: its cost grows with the number of lanes, not with
- * the jobs in them. `queues` null means every queue.
+ * the jobs in them. `queues` null means every queue. Of a queue and type with more priorities than
+ * `PRIORITIES_AT_ONCE` the highest are told; `partial` says that there may be more.
  */
 export async function findLanes(
   db: Database,
   { queues, types }: { queues: string[] | null; types: string[] },
-): Promise<Lane[]> {
-  return db.query<Lane>(sql`
+): Promise<{ lanes: Lane[]; partial: boolean }> {
+  const rows = await db.query<Lane & { rank: number }>(sql`
     /* forgeq:find_lanes */
     with recursive lane as (
-      (select queue, type, priority
+      (select queue, type, priority, 1 as rank
          from forgeq.jobs
         where state = 'pending'
         order by queue, type, priority desc
         limit 1)
       union all
-      select next.queue, next.type, next.priority
+      select next.queue, next.type, next.priority, next.rank
         from lane
        cross join lateral (
-         (select queue, type, priority
+         (select queue, type, priority, lane.rank + 1 as rank
             from forgeq.jobs
            where state = 'pending' and queue = lane.queue and type = lane.type and priority < lane.priority
+             and lane.rank < ${PRIORITIES_AT_ONCE}::int
            order by priority desc
            limit 1)
          union all
-         (select queue, type, priority
+         (select queue, type, priority, 1 as rank
             from forgeq.jobs
            where state = 'pending' and (queue, type) > (lane.queue, lane.type)
            order by queue, type, priority desc
@@ -126,9 +131,13 @@ export async function findLanes(
          limit 1
        ) as next
     )
-    select queue, type, priority
+    select queue, type, priority, rank
       from lane
      where type = any (${types}::text[]) and (${queues}::text[] is null or queue = any (${queues}::text[]))`)
+  return {
+    lanes: rows.map(({ queue, type, priority }) => ({ queue, type, priority })),
+    partial: rows.some(({ rank }) => rank >= PRIORITIES_AT_ONCE),
+  }
 }
 
 export interface ClaimJobs {
@@ -140,6 +149,9 @@ export interface ClaimJobs {
   /** So many of the jobs leased now may be started before the worker notes more. */
   startable: number
 }
+
+/** Not over before its first start. */
+const inTime = fragment`(job.expires_at is null or job.expires_at > clock_timestamp() or job.attempt > job.life_start or job.attempts is not null)`
 
 /** One lane gives all that is wanted. */
 const wholeLane = fragment`select q, t, p, at, seq, most as take from lane`
@@ -153,7 +165,7 @@ const bestOfLanes = fragment`select q, t, p, at, seq, count(*) as take
                    from forgeq.jobs as job
                   where job.state = 'pending' and job.queue = lane.q and job.type = lane.t and job.priority = lane.p
                     and (job.run_at, job.seq) > (lane.at, lane.seq)
-                    and (job.expires_at is null or job.expires_at > clock_timestamp())
+                    and ${inTime}
                   order by job.run_at, job.seq
                   limit lane.d
                ) as head
@@ -203,7 +215,7 @@ export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJ
            from forgeq.jobs as job
           where job.state = 'pending' and job.queue = share.q and job.type = share.t and job.priority = share.p
             and (job.run_at, job.seq) > (share.at, share.seq)
-            and (job.expires_at is null or job.expires_at > clock_timestamp())
+            and ${inTime}
           order by job.run_at, job.seq
           limit share.take
             for update skip locked

@@ -8,10 +8,13 @@ export async function takePass(db: Database, { name, withinMs }: { name: string;
     insert into forgeq.loops as loop (name, last_pass_at)
     select ${name}, clock_timestamp()
      where not exists (
-       select from forgeq.loops where name = ${name} and last_pass_at > clock_timestamp() - ${withinMs}::bigint * interval '1 ms')
+       select from forgeq.loops where name = ${name} and last_pass_at > clock_timestamp() - ${withinMs}::bigint * interval '1 ms'
+          and last_pass_at < clock_timestamp() + ${withinMs}::bigint * interval '1 ms')
     on conflict (name) do update
        set last_pass_at = excluded.last_pass_at
      where loop.last_pass_at <= clock_timestamp() - ${withinMs}::bigint * interval '1 ms'
+        -- Its clock was set back since.
+        or loop.last_pass_at >= clock_timestamp() + ${withinMs}::bigint * interval '1 ms'
     returning 1`)
   return rows.length > 0
 }

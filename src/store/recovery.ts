@@ -74,11 +74,24 @@ export async function lockLostJobs(
 ): Promise<LostJob[]> {
   const rows = await db.query<LostRow>(sql`
     /* forgeq:lock_lost_jobs */
-    with job as materialized (
+    with recursive holder as (
+      -- By leaps over the index: what this costs grows with the workers, not with the jobs that they hold.
+      (select session_id from forgeq.jobs where session_id is not null order by session_id limit 1)
+      union all
+      select (select next.session_id from forgeq.jobs as next where next.session_id > holder.session_id order by next.session_id limit 1)
+        from holder
+       where holder.session_id is not null
+    ), gone as materialized (
+      select holder.session_id
+        from holder
+       where not exists (
+         select from forgeq.sessions as session
+          where session.id = holder.session_id and session.ended_at is null and session.expires_at > clock_timestamp())
+    ), job as materialized (
       select job.id, job.queue, job.token, job.session_id, job.lease_no, job.attempt, job.max_attempts, job.life_start, job.lost,
              job.cancel_requested_at, job.backoff, job.given_back, coalesce(job.quarantine_token = job.token, false) as suspect_started
         from forgeq.jobs as job
-       where job.session_id is not null
+       where job.session_id = any (array(select session_id from gone))
          and not job.id = any (${except}::uuid[]) and (${only ?? null}::uuid is null or job.id = ${only ?? null}::uuid)
          and (select session.id
                 from forgeq.sessions as session

@@ -11,6 +11,8 @@ const EXIT_AGAIN = 75
 const KILL_AFTER_MS = 5_000
 /** A worker that shuts down waits 2 s for what it aborted: the program has to be gone by then for its job to be released. */
 const KILL_AFTER_SHUTDOWN_MS = 1_500
+/** Output that is still on its way when the program has ended. */
+const AFTER_EXIT_MS = 500
 const MAX_STDOUT_BYTES = 4_194_304
 const MAX_STDERR_BYTES = 16_384
 const MAX_LINE = 4_000
@@ -90,7 +92,17 @@ function collect(
       line = lines.pop()!.slice(-MAX_LINE)
       for (const whole of lines) if (whole) log.info({ stream: 'stderr' }, whole.slice(0, MAX_LINE))
     })
+    let closing: NodeJS.Timeout | undefined
+    child.on('exit', () => {
+      // What it left behind may hold its output open for ever: the program itself has ended.
+      closing = setTimeout(() => {
+        killGroup(child, 'SIGKILL')
+        child.stdout!.destroy()
+        child.stderr!.destroy()
+      }, AFTER_EXIT_MS)
+    })
     child.on('close', (code, signal) => {
+      clearTimeout(closing)
       if (line) log.info({ stream: 'stderr' }, line)
       resolve([code, signal, stdoutBytes > MAX_STDOUT_BYTES ? stdoutBytes : Buffer.concat(stdout), stderr])
     })

@@ -103,6 +103,7 @@ function schedule(ms: number): void {
 
 let lastPulse = -1
 let pulsedAt = monotonicMs()
+let givenUp = false
 
 /** A main thread that has not answered for so long is given up: its jobs are better off with another worker. */
 async function watchMain(): Promise<void> {
@@ -110,18 +111,20 @@ async function watchMain(): Promise<void> {
   if (now !== lastPulse) {
     lastPulse = now
     pulsedAt = monotonicMs()
+    givenUp = false
     return
   }
-  if (sessionId === undefined || stopping || monotonicMs() - pulsedAt < stallLimitMs) return
-  const mine = sessionId
+  if (givenUp || stopping || monotonicMs() - pulsedAt < stallLimitMs) return
+  givenUp = true
+  const mine = sessionId // none: it was lost before, and the thread is stuck all the same
   sessionId = undefined
   const type = stalledType()
   const reason = `stalled: the main thread has not answered for ${Math.round(stallLimitMs / 1000)} s while ${type || 'no handler'} ran`
-  await withinMs(
-    heartbeatMs,
-    open().then((opened) => endSession(opened, { sessionId: mine, reason })),
-  ).catch(() => {})
-  post({ kind: 'stalled', sessionId: mine, type })
+  if (mine !== undefined) {
+    const ended = open().then((opened) => endSession(opened, { sessionId: mine, reason }))
+    await withinMs(heartbeatMs, ended).catch(() => {})
+  }
+  post({ kind: 'stalled', sessionId: mine ?? '', type })
   if (!exclusiveProcess) return
   process.stderr.write(`${JSON.stringify({ level: 'fatal', msg: `worker ${reason}`, job_type: type })}\n`)
   process.kill(process.pid, 'SIGKILL')

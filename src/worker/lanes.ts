@@ -13,6 +13,7 @@ const KEPT_EMPTY = 8
  */
 export class Lanes {
   #lanes = new Map<string, LaneClaim>()
+  #partial = false
 
   get all(): LaneClaim[] {
     return [...this.#lanes.values()]
@@ -23,8 +24,14 @@ export class Lanes {
     return false
   }
 
+  /** There may be lanes of lower priorities that the last look did not tell. */
+  get partial(): boolean {
+    return this.#partial
+  }
+
   /** Takes over what a full look found; positions begin anew. */
-  replace(found: readonly Lane[]): void {
+  replace({ lanes: found, partial }: { lanes: readonly Lane[]; partial: boolean }): void {
+    this.#partial = partial
     const next = new Map(found.map((lane) => [keyOf(lane), { ...lane, after: null }]))
     const empty = [...this.#lanes.values()].filter((lane) => !next.has(keyOf(lane))).slice(-KEPT_EMPTY)
     this.#lanes = new Map([

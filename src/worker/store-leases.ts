@@ -74,13 +74,20 @@ export class StoreLeases {
     return this.#alone(async () => {
       this.#follow(wish.session)
       const found: LeasedJob[] = []
-      if (this.#lookDue()) await this.#look()
-      let more = await this.#claim(wish, found)
-      if (found.length < wish.limit && this.#woken) {
-        // Jobs may lie behind the remembered positions or in lanes that are not known yet: once more, from the start.
-        this.#woken = false
-        await this.#look()
+      let more = false
+      try {
+        if (this.#lookDue()) await this.#look()
         more = await this.#claim(wish, found)
+        if (found.length < wish.limit && (this.#woken || this.#lanes.partial)) {
+          // Jobs may lie behind the remembered positions or in lanes that are not known yet: once more, from the start.
+          this.#woken = false
+          await this.#look()
+          more = (await this.#claim(wish, found)) || this.#lanes.partial
+        }
+      } catch (error) {
+        // What an earlier claim has leased is ours all the same.
+        if (found.length === 0) throw error
+        more = true
       }
       const claimedAt = performance.now()
       return { leases: found.map((job): Lease => Object.assign(job, { session: wish.session, claimedAt })), more }

@@ -69,6 +69,29 @@ describe('the scheduler', () => {
     expect(await jobOf(db.pool, inTime)).toMatchObject({ state: 'pending' })
   })
 
+  test('does not end a job that was started in time, however long it waits for its next run', async () => {
+    const retrying = await insertJob(db.pool, { state: 'retrying', attempt: 1, dueInMs: -1, expiresInMs: -1 })
+    const back = await insertJob(db.pool, { attempt: 1, lost: 1, expiresInMs: -1 })
+    const snoozed = await insertJob(db.pool, { state: 'scheduled', dueInMs: 60_000, expiresInMs: -1 })
+    await db.sql(`update forgeq.jobs set attempts = '[{"attempt": 1, "outcome": "snoozed"}]' where id = $1`, snoozed)
+    await scheduler().runOnce()
+    await scheduler().runOnce()
+    expect(await jobOf(db.pool, retrying)).toMatchObject({ state: 'pending' })
+    expect(await jobOf(db.pool, back)).toMatchObject({ state: 'pending' })
+    expect(await jobOf(db.pool, snoozed)).toMatchObject({ state: 'scheduled' })
+  })
+
+  test('ends what has expired although one of them cannot be written', async () => {
+    const good = await insertJob(db.pool, { expiresInMs: -2 })
+    const bad = await insertJob(db.pool, { expiresInMs: -1, tags: ['unwritable'] })
+    await db.sql(`alter table forgeq.finished_jobs add constraint for_this_test check (tags <> '{unwritable}')`)
+    const one = scheduler()
+    expect(await one.runOnce()).toBe(1)
+    expect(await jobOf(db.pool, good)).toMatchObject({ state: 'cancelled', reason: 'expired' })
+    expect(await jobOf(db.pool, bad)).toMatchObject({ state: 'pending' })
+    await db.sql(`alter table forgeq.finished_jobs drop constraint for_this_test`)
+  })
+
   test('wakes when a job expires', async () => {
     scheduler().start()
     const id = await insertJob(db.pool, { expiresInMs: 250 })

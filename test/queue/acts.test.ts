@@ -225,6 +225,7 @@ describe('a new life', () => {
       maxAttempts: 45,
       token: 30,
       lost: 1,
+      quarantined: true,
     })
     const decided = await db.pool.transaction(async (tx) =>
       (await lockLostJobs(tx, { limit: 10 })).map((job) => decideLost(job)),
@@ -261,7 +262,7 @@ test('priority is kept by a delay, a failure, a promotion and a retry', async ()
 
   const sessionId = await insertSession(db.pool)
   const claim = async () => {
-    const lanes = (await findLanes(db.pool, { queues: [name], types: ['test'] })).map((lane) => ({
+    const lanes = (await findLanes(db.pool, { queues: [name], types: ['test'] })).lanes.map((lane) => ({
       ...lane,
       after: null,
     }))

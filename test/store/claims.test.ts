@@ -132,7 +132,7 @@ describe('a claim', () => {
       made.push(id)
     }
     await insertJob(db.pool, { type: 'c', priority: 100 }) // not served
-    const lanes = (await findLanes(db.pool, { queues: null, types: ['a', 'b'] })).map((one) => ({
+    const lanes = (await findLanes(db.pool, { queues: null, types: ['a', 'b'] })).lanes.map((one) => ({
       ...one,
       after: null,
     }))
@@ -150,7 +150,7 @@ describe('a claim', () => {
     const session = await insertSession(db.pool)
     const taken: LeasedJob[] = []
     for (let got = -1; got !== 0;) {
-      const lanes = (await findLanes(db.pool, { queues: null, types })).map((one) => ({ ...one, after: null }))
+      const lanes = (await findLanes(db.pool, { queues: null, types })).lanes.map((one) => ({ ...one, after: null }))
       const leased = lanes.length > 0 ? await claim({ session, lanes, limit: 10, nextLeaseNo: taken.length + 1 }) : []
       expect(leased.length).toBeLessThanOrEqual(10)
       taken.push(...leased)
@@ -278,15 +278,29 @@ test('lanes are found by queue, type and priority, of what is served and waits',
   await insertJob(db.pool, { queue: 'b', type: 'x' })
   await insertJob(db.pool, { queue: 'b', type: 'y' })
   await insertJob(db.pool, { queue: 'c', type: 'x', state: 'scheduled', dueInMs: 1_000 })
-  const found = await findLanes(db.pool, { queues: null, types: ['x'] })
+  const { lanes: found } = await findLanes(db.pool, { queues: null, types: ['x'] })
   expect(found).toEqual([
     { queue: 'a', type: 'x', priority: 3 },
     { queue: 'a', type: 'x', priority: -3 },
     { queue: 'b', type: 'x', priority: 0 },
   ])
-  expect(await findLanes(db.pool, { queues: ['b', 'c'], types: ['x', 'y'] })).toEqual([
+  expect((await findLanes(db.pool, { queues: ['b', 'c'], types: ['x', 'y'] })).lanes).toEqual([
     { queue: 'b', type: 'x', priority: 0 },
     { queue: 'b', type: 'y', priority: 0 },
   ])
-  expect(await findLanes(db.pool, { queues: [], types: ['x'] })).toEqual([])
+  expect(await findLanes(db.pool, { queues: [], types: ['x'] })).toEqual({ lanes: [], partial: false })
+})
+
+test('of very many priorities the highest are told, and that there are more', async () => {
+  await db.sql(
+    `insert into forgeq.jobs (id, queue, type, state, priority, run_at, created_at, payload, max_attempts)
+     select gen_random_uuid(), name, 'graded', 'pending', n, clock_timestamp(), clock_timestamp(), '{}', 25
+       from generate_series(1, 40) as n, unnest(array['g1', 'g2']) as name`,
+  )
+  const { lanes, partial } = await findLanes(db.pool, { queues: null, types: ['graded'] })
+  const highest = Array.from({ length: 16 }, (_, n) => 40 - n)
+  expect(lanes.map(({ queue, priority }) => [queue, priority])).toEqual(
+    ['g1', 'g2'].flatMap((queue) => highest.map((priority) => [queue, priority])),
+  )
+  expect(partial).toBe(true)
 })

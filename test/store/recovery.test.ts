@@ -20,8 +20,8 @@ const gated = (inner: Database): Database => ({
       ...statement,
       prepared: '',
       text: statement.text.replace(
-        'where job.session_id is not null',
-        `where (select pg_advisory_xact_lock_shared(${GATE})::text) is not null and job.session_id is not null`,
+        'where job.session_id = any',
+        `where (select pg_advisory_xact_lock_shared(${GATE})::text) is not null and job.session_id = any`,
       ),
     }),
 })

@@ -13,7 +13,12 @@ const gone = () => false
 
 describe('the pause before the first lease', () => {
   test('comes with the third death in a row, and doubles up to a minute', () => {
-    const pauses = [0, 1, 2, 3, 4, 5, 8, 9, 10, 20].map((n) => startPauseMs(Array.from({ length: n }, () => died), gone))
+    const pauses = [0, 1, 2, 3, 4, 5, 8, 9, 10, 20].map((n) =>
+      startPauseMs(
+        Array.from({ length: n }, () => died),
+        gone,
+      ),
+    )
     expect(pauses).toEqual([0, 0, 0, 1_000, 2_000, 4_000, 32_000, 60_000, 60_000, 60_000])
   })
 

@@ -236,3 +236,13 @@ describe('an executable handler that is to end', () => {
     expect(await endOf(db.pool, id)).toMatchObject({ state: 'completed', resultJson: '7' })
   })
 })
+
+test('ends with its program, although something that it left behind holds its output open', async () => {
+  const startedAt = performance.now()
+  const { job } = await outcomeOf(`#!/bin/sh
+setsid sleep 20 &
+echo '"done"'
+`)
+  expect(job).toMatchObject({ state: 'completed', resultJson: '"done"' })
+  expect(performance.now() - startedAt).toBeLessThan(10_000)
+})

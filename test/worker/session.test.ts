@@ -78,6 +78,23 @@ describe('a worker that keeps its session', () => {
     await until('it has registered anew', () => blocked.id !== '' && blocked.id !== session)
   })
 
+  test('gives it up also when the session was lost while the main thread was blocked', async () => {
+    const blocked = await worker({
+      leaseMs: 60_000,
+      heartbeatMs: 100,
+      stallLimitMs: 2_500,
+      handlers: handlers(handler('blocking_lost', () => setTimeout(() => block(5_000), 50).unref())),
+    })
+    const session = await beaten(blocked)
+    await insertJob(db.pool, { type: 'blocking_lost' })
+    // The database's part of it goes on while this thread, which is the worker's too, is blocked.
+    void db.sql(
+      `with later as (select pg_sleep(1)) update forgeq.sessions set ended_at = clock_timestamp(), end_reason = 'by hand' from later where id = $1`,
+      session,
+    )
+    expect(await blocked.ended).toMatch(/^stalled: the main thread did not answer/)
+  })
+
   test('connects anew when its connection breaks', async () => {
     const id = await beaten(await worker({ handlers: handlers(handler('test', () => 1)), leaseMs: 1_500 }))
     for (let n = 0; n < 3; n++) {
