@@ -148,16 +148,21 @@ export interface ClaimJobs {
   nextLeaseNo: number
   /** So many of the jobs leased now may be started before the worker notes more. */
   startable: number
+  /** False: leaves out the jobs that were lost before. */
+  suspects?: boolean
 }
+
+/** More losses than any job survives. */
+const MOST_LOST = 1_000_000
 
 /** Not over before its first start. */
 const inTime = fragment`(job.expires_at is null or job.expires_at > clock_timestamp() or job.attempt > job.life_start or job.attempts is not null)`
 
 /** One lane gives all that is wanted. */
-const wholeLane = fragment`select q, t, p, at, seq, most as take from lane`
+const wholeLane = fragment`select q, t, p, at, seq, x, most as take from lane`
 
 /** Of several lanes the heads are merged first, without locks: how many of the best jobs lie in each. */
-const bestOfLanes = fragment`select q, t, p, at, seq, count(*) as take
+const bestOfLanes = fragment`select q, t, p, at, seq, x, count(*) as take
         from (select lane.*
                 from lane
                cross join lateral (
@@ -165,20 +170,20 @@ const bestOfLanes = fragment`select q, t, p, at, seq, count(*) as take
                    from forgeq.jobs as job
                   where job.state = 'pending' and job.queue = lane.q and job.type = lane.t and job.priority = lane.p
                     and (job.run_at, job.seq) > (lane.at, lane.seq)
-                    and ${inTime}
+                    and ${inTime} and job.lost <= lane.x
                   order by job.run_at, job.seq
                   limit lane.d
                ) as head
                order by lane.p desc, found_at, found_seq
                limit (select max(most) from lane)) as best
-       group by q, t, p, at, seq`
+       group by q, t, p, at, seq, x`
 /**
  * Leases up to `limit` pending jobs to a live session, the first of all the lanes together by priority, due time and
  * seq, and notes how many of them may be started at once. Jobs locked by a concurrent claim are skipped, so claims
  * never wait for each other. Answers in the order in which they are to start.
  */
 export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJob[]> {
-  const { sessionId, lanes, limit, nextLeaseNo, startable } = claim
+  const { sessionId, lanes, limit, nextLeaseNo, startable, suspects = true } = claim
   // Beyond 10 lanes each is looked at less deep, so that a claim reads at most about 20 rows for each that it leases.
   const depth = Math.max(1, Math.min(limit, Math.ceil((10 * limit) / Math.max(1, lanes.length))))
   const laneRows = lanes.map(({ queue, type, priority, after }) => ({
@@ -189,6 +194,7 @@ export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJ
     seq: after?.seq,
     d: depth,
     most: limit,
+    x: suspects ? MOST_LOST : 0,
   }))
   // `materialized` is a fence: without it the planner may run a limited part once a row and lease the whole queue.
   // The array of ids beside the join: without it a planner that finds the table small reads all that waits.
@@ -199,8 +205,8 @@ export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJ
         from forgeq.sessions
        where id = ${sessionId} and ended_at is null and expires_at > clock_timestamp()
     ), lane as materialized (
-      select lane.q, lane.t, lane.p, coalesce(lane.at, '-infinity') as at, coalesce(lane.seq, 0) as seq, lane.d, lane.most
-        from session, jsonb_to_recordset(${JSON.stringify(laneRows)}::text::jsonb) as lane (q text, t text, p smallint, at timestamptz, seq bigint, d int, most int)
+      select lane.q, lane.t, lane.p, coalesce(lane.at, '-infinity') as at, coalesce(lane.seq, 0) as seq, lane.d, lane.most, lane.x
+        from session, jsonb_to_recordset(${JSON.stringify(laneRows)}::text::jsonb) as lane (q text, t text, p smallint, at timestamptz, seq bigint, d int, most int, x int)
        where not exists (
          select from forgeq.queues as queue
           where queue.name = lane.q and queue.paused_at is not null
@@ -215,7 +221,7 @@ export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJ
            from forgeq.jobs as job
           where job.state = 'pending' and job.queue = share.q and job.type = share.t and job.priority = share.p
             and (job.run_at, job.seq) > (share.at, share.seq)
-            and ${inTime}
+            and ${inTime} and job.lost <= share.x
           order by job.run_at, job.seq
           limit share.take
             for update skip locked

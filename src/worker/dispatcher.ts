@@ -31,10 +31,6 @@ const LONGEST_PAUSE_MS = 2_000
 /** A lease of a job that still runs here under an older lease: given back, to be looked at again after this time. */
 const STILL_RUNNING_MS = 1_000
 
-/** Suspects that could not start here stay away for so long, by how many they are: a crowd that comes and goes costs. */
-const EACH_AWAY_MS = 500
-const LONGEST_AWAY_MS = 10_000
-
 /** Leases jobs into a bounded buffer and feeds the pool from it, so that no slot waits for a round trip. */
 export class Dispatcher {
   readonly #options: DispatcherOptions
@@ -46,6 +42,7 @@ export class Dispatcher {
   /** The last claim left something behind, or there has been a hint since. */
   #more = true
   #noting = new Set<string>()
+  #suspectsTurn = false
   #failures = 0
   #syncAt = performance.now() + SYNC_MS
   #pausedAt = 0
@@ -82,7 +79,7 @@ export class Dispatcher {
   /** A slot is free, a session is there, a note is written: starts what may start, and leases more when it is time. */
   changed(): void {
     this.#pump()
-    if (this.#more && this.#wanted() > 0) this.#nudge()
+    if ((this.#more || this.#quarantine.isCrowded) && this.#wanted() > 0) this.#nudge()
   }
 
   /** A queue may have been paused: looks at once, and hands back what is buffered of it. */
@@ -142,7 +139,8 @@ export class Dispatcher {
     await this.#handBackPaused()
     this.#handBackSurplus()
     this.#handBackSuspects()
-    const limit = Math.min(this.#wanted(), session.brake ? allowed(session.brake) : Infinity)
+    const { suspects, most } = this.#turn()
+    const limit = Math.min(this.#wanted(), most, session.brake ? allowed(session.brake) : Infinity)
     if (limit <= 0) return this.#wait(pollMs)
     this.#more = false
     const found = await leases.lease({
@@ -151,12 +149,22 @@ export class Dispatcher {
       perQueue: this.#room(),
       // What lies in the buffer starts first.
       startable: Math.max(0, this.#options.pool.free + this.#options.pace.soon - this.#buffer.size),
+      suspects,
     })
     this.#more ||= found.more
     if (session.brake && found.leases.length > 0) session.brake.leased = true
     this.#receive(found.leases)
+    if (!suspects && this.#quarantine.room(this.#buffer) > 0) return // now it is their turn
     // More may be there, but of queues that have no room: until that changes there is nothing to do either.
     if (!found.more || found.leases.length === 0) return this.#wait(pollMs * (0.75 + Math.random() / 4))
+  }
+
+  /** While suspects crowd the head of a queue: by turns a few of whatever comes first, and what was never lost. */
+  #turn(): { suspects: boolean; most: number } {
+    if (!this.#quarantine.isCrowded) return { suspects: true, most: Infinity }
+    const room = this.#quarantine.room(this.#buffer)
+    this.#suspectsTurn = room > 0 && !this.#suspectsTurn
+    return this.#suspectsTurn ? { suspects: true, most: room } : { suspects: false, most: Infinity }
   }
 
   /** How many jobs to lease now; nothing while the buffer is more than half full. */
@@ -182,6 +190,7 @@ export class Dispatcher {
   #receive(leases: readonly Lease[]): void {
     const { pool, keeper, pace } = this.#options
     pace.received(leases.map(({ payloadJson }) => payloadJson.length))
+    this.#quarantine.received(leases)
     const fresh = leases.filter((lease) => !pool.has(lease.id))
     this.#buffer.push(fresh)
     for (const lease of leases) {
@@ -262,15 +271,11 @@ export class Dispatcher {
     if (this.#options.pace.stands) this.#giveBackAll()
   }
 
-  /** Suspects that wait for each other here may start at once elsewhere, and hold up what is behind them. */
+  /** Suspects that would wait for each other here may start at once elsewhere. */
   #handBackSuspects(): void {
     const surplus = new Set(this.#quarantine.surplus(this.#buffer))
     if (surplus.size === 0) return
-    const awayMs = Math.min(LONGEST_AWAY_MS, EACH_AWAY_MS * (1 + surplus.size))
-    for (const lease of this.#buffer.remove((one) => surplus.has(one))) {
-      const delayMs = awayMs * (0.5 + Math.random() / 2)
-      this.#options.report({ lease, outcome: { state: 'scheduled', delayMs } })
-    }
+    for (const lease of this.#buffer.remove((one) => surplus.has(one))) this.#giveBack(lease)
   }
 
   async #failed(error: unknown): Promise<void> {

@@ -17,6 +17,8 @@ export interface LeaseWish {
   perQueue: ReadonlyMap<string, number>
   /** How many of them may be started before more is noted. */
   startable: number
+  /** False: none that was lost before. */
+  suspects: boolean
 }
 
 export interface StoreLeasesOptions {
@@ -218,13 +220,17 @@ export class StoreLeases {
       .sort((a, b) => highest(b) - highest(a))
   }
 
-  async #claimGroup({ session, startable }: LeaseWish, lanes: LaneClaim[], limit: number): Promise<LeasedJob[]> {
+  async #claimGroup(
+    { session, startable, suspects }: LeaseWish,
+    lanes: LaneClaim[],
+    limit: number,
+  ): Promise<LeasedJob[]> {
     const nextLeaseNo = this.#numbered + 1
     // Should the answer be lost, these numbers count as used.
     this.#numbered += limit
     const connection = await this.#connect()
     const taken = await this.#guard(connection, () =>
-      claimJobs(connection, { sessionId: session.id, lanes, limit, nextLeaseNo, startable }),
+      claimJobs(connection, { sessionId: session.id, lanes, limit, nextLeaseNo, startable, suspects }),
     )
     this.#numbered = taken.at(-1)?.leaseNo ?? nextLeaseNo - 1
     for (const { queue, leaseNo } of taken) {

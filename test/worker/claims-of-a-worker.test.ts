@@ -31,7 +31,7 @@ test('what one claim has leased is not forgotten when the next one fails', async
   await insertJob(db.pool, { queue: 'default' })
   const queues = { capped: 5, other: 5, default: null }
   const leases = new StoreLeases({ db: refusingClaim(2), types: ['test'], queues, lookMs: 1_000 })
-  const wish = { limit: 10, perQueue: new Map([['capped', 5]]), startable: 10 }
+  const wish = { limit: 10, perQueue: new Map([['capped', 5]]), startable: 10, suspects: true }
   const found = await leases.lease({ session: { id, worker, lost: false }, ...wish })
   expect(found).toMatchObject({ leases: [{ id: capped }], more: true })
   await leases.close()

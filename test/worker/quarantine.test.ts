@@ -21,6 +21,8 @@ async function moduleWorker(type: string, text: string, fields: Partial<Paramete
 }
 const suspect = (type: string, fields: Parameters<typeof insertJob>[1] = {}) =>
   insertJob(db.pool, { type, lost: 1, attempt: 1, ...fields })
+const leaseOf = async (id: string) =>
+  (await db.sql<{ token: number }>(`select token::int as token from forgeq.jobs where id = $1`, id))[0]!
 const lives = (pid: number): boolean => {
   try {
     return process.kill(pid, 0)
@@ -120,16 +122,15 @@ describe('a job that was lost before, with a handler module', () => {
     const polite = await suspect('polite', { payload: { polite: true } })
     await moduleWorker(
       'polite',
-      `export default ({ polite }, { signal }) => new Promise((resolve, reject) => {
-         if (polite) signal.addEventListener('abort', () => resolve(signal.reason.reason))
-         setInterval(() => {}, 1000)
+      `export default ({ polite }, job) => new Promise((resolve, reject) => {
+         if (polite) job.signal.addEventListener('abort', () => resolve(job.signal.reason.reason))
+         setInterval(() => job.progress(1), 200)
        })`,
       { abortGraceMs: 300 },
     )
-    await jobIn(db.pool, polite, 'running')
     const stubborn = await suspect('polite', { payload: { polite: false } })
-    await jobIn(db.pool, stubborn, 'running')
-    await new Promise((resolve) => setTimeout(resolve, 1_000)) // both are past their start
+    for (const id of [polite, stubborn])
+      await until('its handler runs', async () => (await jobOf(db.pool, id)).progress !== undefined)
     await db.sql(`update forgeq.jobs set cancel_requested_at = clock_timestamp() where id = any ($1)`, [
       polite,
       stubborn,
@@ -149,6 +150,18 @@ describe('a job that was lost before, with a handler module', () => {
     expect(worker.log.map(({ msg }) => msg)).not.toContainEqual(expect.stringContaining('stuck'))
     const next = await suspect('slow')
     await jobIn(db.pool, next, 'running')
+  })
+
+  test('waits uncounted while no process can be started', async () => {
+    const node = process.execPath
+    const id = await suspect('unstartable')
+    try {
+      process.execPath = '/nowhere/node'
+      await moduleWorker('unstartable', `export default () => 1`)
+      expect(await jobIn(db.pool, id, 'scheduled')).toMatchObject({ attempt: 1, lost: 1 })
+    } finally {
+      process.execPath = node
+    }
   })
 
   test('goes back uncounted when the worker stops, and no child is left', async () => {
@@ -215,7 +228,11 @@ describe('a job that was lost before, with a handler in code', () => {
       ),
     })
     const other = (await started.promise) === first ? second : first
-    expect(await jobIn(db.pool, other, 'scheduled')).toMatchObject({ attempt: 1, lost: 1 })
+    expect(await jobIn(db.pool, other, 'pending')).toMatchObject({ attempt: 1, lost: 1 })
+    const { token } = await leaseOf(other)
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    // Left alone while there is no room for it here, but for a look now and then.
+    expect((await leaseOf(other)).token - token).toBeLessThanOrEqual(1)
   })
 })
 
