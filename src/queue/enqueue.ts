@@ -1,7 +1,8 @@
 import { uuidv7 } from 'uuidv7'
-import { ForgeQError, isForgeQError } from '../errors.ts'
+import { isForgeQError } from '../errors.ts'
 import type { NewJob } from '../job/job.ts'
-import { callerDatabase, type Database, type DatabasePool } from '../store/database.ts'
+import { callersTransaction } from '../store/caller-transaction.ts'
+import type { Database, DatabasePool } from '../store/database.ts'
 import { insertJobs, limitLockWait, type StorableJob } from '../store/enqueue.ts'
 import { createdJob } from './created-job.ts'
 import { type GuardedJob, insertGuarded, type PathOf, type Stored } from './guarded-inserts.ts'
@@ -31,27 +32,6 @@ const enqueued = (job: GuardedJob, stored: Stored): Enqueued => {
   if (stored.kind === 'created') return { created: true, job: createdJob(job, stored.inserted) }
   if (stored.kind === 'existing') return { created: false, job: stored.job }
   return { created: false, removed: { id: stored.id, state: stored.state } }
-}
-
-/** @throws {ForgeQError} `invalid_request` for something that is not a transaction of `pg` */
-function callersTransaction(tx: CallerTransaction): Database {
-  if (typeof (tx as { query?: unknown } | null)?.query !== 'function') {
-    throw new ForgeQError('invalid_request', '`tx` is not a client of pg on which a transaction has begun', {
-      hint: 'pass the client that ran `begin`',
-    })
-  }
-  if ('totalCount' in tx && 'idleCount' in tx) {
-    throw new ForgeQError('invalid_request', '`tx` is a pool: its statements run on different connections', {
-      hint: 'take a client with pool.connect(), run `begin` on it and pass that',
-    })
-  }
-  // Older releases of the driver do not tell.
-  if ((tx as { getTransactionStatus?(): string | null }).getTransactionStatus?.() === 'I') {
-    throw new ForgeQError('invalid_request', '`tx` is a client on which no transaction has begun', {
-      hint: 'run `begin` on it before, or leave `tx` out',
-    })
-  }
-  return callerDatabase(tx)
 }
 
 const MOST_BYTES = 67_108_864

@@ -1,16 +1,14 @@
 import type { Instant, Job, JobError, NewJob } from '../job/job.ts'
 import type { FinalState, JobState } from '../job/state.ts'
+import type { CallerTransaction } from '../store/caller-transaction.ts'
 import type { SessionRecord } from '../store/sessions.ts'
+
+export type { CallerTransaction } from '../store/caller-transaction.ts'
 
 /** What an enqueue came to. `removed`: its key lives on, but the job it made has gone by retention. */
 export type Enqueued =
   | { created: boolean; job: Job; removed?: never }
   | { created: false; removed: { id: string; state: FinalState }; job?: never }
-
-/** Any client of `pg` on which the caller has begun a transaction. */
-export interface CallerTransaction {
-  query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>
-}
 
 export interface EnqueueOptions {
   tx?: CallerTransaction

@@ -241,12 +241,3 @@ export async function connect(options: ConnectionOptions, purpose: string): Prom
     close: () => endClient(client),
   }
 }
-
-/** A caller's own transaction as a database: nothing is prepared in it, nothing is begun, committed or rolled back. */
-export const callerDatabase = (tx: {
-  query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>
-}): Database => ({
-  async query<Row>({ text, values }: Statement) {
-    return (await tx.query(text, values)).rows as Row[]
-  },
-})

@@ -75,12 +75,22 @@ export async function cancelWaitingJob(db: Database, id: string, keeping: Keepin
   return rows.length > 0
 }
 
-/** Asks that a running job end: its worker is told with the next heartbeat. False when it does not run (any more). */
+const CANCEL_WAIT_MS = 5_000
+
+/**
+ * Asks that a running job end: its worker is told with the next heartbeat. False when it does not run (any more).
+ * Somebody who holds the job is waited for a few seconds. @throws `unavailable` after that
+ */
 export async function requestCancel(db: Database, id: string): Promise<boolean> {
   const rows = await db.query(sql`
     /* forgeq:request_cancel */
+    with bounded as materialized (
+      -- A handler's own transaction may hold its job for as long as it likes; a connection does not wait for it that long.
+      select set_config('lock_timeout', ${`${CANCEL_WAIT_MS}ms`}, true)
+    )
     update forgeq.jobs
        set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp())
+      from bounded
      where id = ${id} and state = 'running'
     returning 1`)
   return rows.length > 0

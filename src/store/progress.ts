@@ -8,7 +8,7 @@ export interface ProgressUpdate {
   message?: string
 }
 
-/** Shows how far running jobs are. Those whose lease no longer holds are left alone. */
+/** Shows how far running jobs are. Those whose lease no longer holds, or that somebody has locked, are left alone. */
 export async function writeProgress(
   db: Database,
   sessionId: string,
@@ -24,7 +24,8 @@ export async function writeProgress(
         from forgeq.jobs as job
        where job.id = any (array(select id from sent)) and job.state = 'running' and job.session_id is not distinct from ${sessionId}::uuid
        order by job.id
-         for update of job
+         -- A handler's own transaction may hold its job for as long as it likes; the others' progress does not wait for it.
+         for update of job skip locked
     ), held as materialized (
       select locked.id, sent.progress from locked join sent on sent.id = locked.id and sent.token = locked.token
     )

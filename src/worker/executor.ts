@@ -4,10 +4,12 @@ import { toJobError } from '../job/job-error.ts'
 import { decideOutcome, type Outcome, resultOfThrown, type RunResult } from '../job/outcome.ts'
 import { DEFAULT_BACKOFF } from '../job/backoff.ts'
 import { payloadPath } from '../job/schema-path.ts'
-import { checkJson } from '../job/json.ts'
-import { toJson } from '../job/value-json.ts'
-import { type Handler, type HandlerSet, JsonResult, type Middleware, type RunningJob } from './handler.ts'
+import type { CallerTransaction } from '../store/caller-transaction.ts'
+import type { Keeping } from '../store/history.ts'
+import { completeRun, NOT_COMMITTED, notCommitted } from './complete.ts'
+import type { Handler, HandlerSet, Middleware, RunningJob } from './handler.ts'
 import type { Lease, Report } from './lease.ts'
+import { resultJson } from './result-json.ts'
 import { instantFromMicros } from '../store/instants.ts'
 import { runIsolated } from './isolated/run-isolated.ts'
 import type { Run } from './run.ts'
@@ -18,7 +20,10 @@ export interface RunContext {
   middleware: readonly Middleware[]
   maxResultBytes: number
   log: Logger
+  keeping: Keeping
   progress(lease: Lease, value: number, message: string | undefined): void
+  /** Told, and awaited, before the handler's own transaction holds the job. */
+  completing?(): Promise<void>
 }
 
 export interface ExecutorContext extends RunContext {
@@ -47,6 +52,14 @@ const timedOut = (run: Run): RunResult => ({ kind: 'failed', error: toJobError(r
 
 /** Checks the payload and runs the handler, here and now. Never rejects. */
 export async function runHandler(handler: Handler, run: Run, context: RunContext): Promise<RunResult> {
+  const result = await callHandler(handler, run, context)
+  // A handler that did not wait for its own completion: now that it has ended the answer still decides.
+  if (run.completion === 'asked') await run.answered
+  run.over = true
+  return run.completion && result.kind === 'completed' ? notCommitted(run.completion) : result
+}
+
+async function callHandler(handler: Handler, run: Run, context: RunContext): Promise<RunResult> {
   const { lease } = run
   try {
     let payload: unknown = JSON.parse(lease.payloadJson)
@@ -66,12 +79,6 @@ export async function runHandler(handler: Handler, run: Run, context: RunContext
 }
 
 const backoffOf = (lease: Lease, handler: Handler) => lease.backoff ?? handler.backoff ?? DEFAULT_BACKOFF
-
-/** JSON text within its limit is stored as it stands; everything else is made storable. */
-function resultJson(value: unknown, maxBytes: number): string {
-  if (!(value instanceof JsonResult)) return toJson(value, { maxBytes }).json
-  return checkJson(value.json, { maxBytes }).ok ? value.json : toJson(JSON.parse(value.json), { maxBytes }).json
-}
 
 type Checked = { payload: unknown } | { problem: RunResult }
 
@@ -136,12 +143,16 @@ class ActiveJob implements RunningJob {
     if (message !== undefined && typeof message !== 'string') throw new TypeError('progress: the message is a text')
     this.#context.progress(this.#run.lease, value, message)
   }
+
+  complete(tx: CallerTransaction, result?: unknown) {
+    return completeRun(this.#run, this.#context, tx, result)
+  }
 }
 
 /** Outcomes are values: a run that a shutdown ended goes back uncounted, everything else is as the job's rules say. */
 function decide(run: Run, handler: Handler, result: RunResult, { storm }: ExecutorContext): Report {
   const { lease } = run
-  if (result.kind === 'failed') storm.failed()
+  if (result.kind === 'failed' && result.error.code !== NOT_COMMITTED) storm.failed()
   const released = run.aborted?.reason === 'shutdown' && result.kind === 'failed' && !run.stuck
   const outcome: Outcome = decideOutcome(released ? { kind: 'released' } : result, {
     attempt: lease.attempt,
@@ -151,7 +162,7 @@ function decide(run: Run, handler: Handler, result: RunResult, { storm }: Execut
     backoff: backoffOf(lease, handler),
     widen: storm.widen(),
   })
-  return { lease, outcome, remembered: rememberedAs(result, outcome), ranMs: run.ranMs }
+  return run.report(outcome, rememberedAs(result, outcome))
 }
 
 function rememberedAs(result: RunResult, outcome: Outcome): NonNullable<Report['remembered']> {

@@ -2,6 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Logger } from 'pino'
 import type { Backoff } from '../job/backoff.ts'
 import type { Instant } from '../job/job.ts'
+import type { CallerTransaction } from '../store/caller-transaction.ts'
 
 /** Why a run is asked to end. */
 export type AbortReason = 'cancelled' | 'timeout' | 'lease_lost' | 'shutdown'
@@ -25,6 +26,16 @@ export interface RunningJob {
   readonly log: Logger
   /** Shown with the job: 0 to 1 or any other number, and a word about it. Written at most once a second. */
   progress(value: number, message?: string): Promise<void>
+  /**
+   * Completes the job inside a transaction of the handler's own, once: what the handler writes through `tx` and the
+   * completion happen together, exactly once, or not at all. Commit it afterwards, then return; what is returned is not
+   * stored. Rolled back it is as if never called, and the run has failed. When it rejects, `tx` can no longer be
+   * committed.
+   *
+   * @example await job.complete(tx, { paid: true })
+   * @throws {ForgeQError} `lease_lost`, `invalid_request` (not a transaction, or the second call); or an error of the driver
+   */
+  complete(tx: CallerTransaction, result?: unknown): Promise<void>
 }
 
 /** What runs jobs of one type, wherever it came from. */

@@ -31,6 +31,8 @@ export interface Report {
   readonly remembered?: 'failed' | 'snoozed' | 'released' | 'lost'
   /** Milliseconds that the handler ran; absent when it never started. */
   readonly ranMs?: number
+  /** Its handler has called `complete`: the job may have ended in a transaction that is not ours, or still be held by it. */
+  readonly completing?: { waitMs: number }
 }
 
 /** The store's word on a report. */

@@ -81,7 +81,14 @@ export function createWorkerMetrics(): WorkerMetrics {
 
 /** As the store counts: a run that did not end its job is a `failed`, `snoozed` or `released` one. */
 function outcomeName(asked: string, became: string): string {
-  if (became === 'cancelled' || asked === 'completed' || asked === 'dead' || asked === 'cancelled') return became
+  if (
+    became === 'cancelled' ||
+    became === 'completed' ||
+    asked === 'completed' ||
+    asked === 'dead' ||
+    asked === 'cancelled'
+  )
+    return became
   return asked === 'retrying' ? 'failed' : asked === 'scheduled' ? 'snoozed' : 'released'
 }
 

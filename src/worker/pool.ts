@@ -130,11 +130,11 @@ export class Pool {
     for (const run of this.#runs.values()) if (!session || run.lease.session === session) run.abort(reason, message)
   }
 
-  /** Lets the handlers go on without anybody waiting: their outcomes are decided without them. Returns their leases. */
-  abandon(): { lease: Lease; ranMs: number }[] {
+  /** Lets the handlers go on without anybody waiting: their outcomes are decided without them. Returns them. */
+  abandon(): Run[] {
     const left = [...this.#runs.values()].filter((run) => !run.stuck && !run.abandoned)
-    for (const run of left) run.abandoned = true
-    return left.map(({ lease, ranMs }) => ({ lease, ranMs }))
+    for (const run of left) run.abandoned = run.over = true
+    return left
   }
 
   /** True when every handler has ended within the time. */

@@ -1,20 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { isForgeQError } from '../errors.ts'
-import { toJobError } from '../job/job-error.ts'
-import type { Database } from '../store/database.ts'
-import { completeJobs, type CompletedRun } from '../store/complete.ts'
+import type { DatabasePool } from '../store/database.ts'
 import type { Keeping } from '../store/history.ts'
-import {
-  type Accepted,
-  acceptedBefore,
-  type FinishedOutcome,
-  finishJobs,
-  finishKeyedJobs,
-  type RequeuedOutcome,
-  requeueJobs,
-} from '../store/outcomes.ts'
-import { errorOf, type Report, type Session, type Verdict } from './lease.ts'
+import { acceptedBefore } from '../store/outcomes.ts'
+import type { Report, Session, Verdict } from './lease.ts'
+import { createOwnTransactions } from './own-transactions.ts'
+import { byRoad, storableInstead, type Write } from './store-outcomes.ts'
 
 export interface Reporter {
   /** Takes a report over; its verdict comes by `onVerdict`. */
@@ -26,7 +18,7 @@ export interface Reporter {
 }
 
 export interface ReporterOptions {
-  db: Database
+  db: DatabasePool
   keeping: Keeping
   log: Logger
   onVerdict(report: Report, verdict: Verdict): void
@@ -49,6 +41,7 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
   const unsettled = new Map<string, number>()
   let givenUp: AbortSignal | undefined
   let writing: Promise<void> | undefined
+  const ownTransactions = createOwnTransactions({ db, keeping, log, settle })
 
   function settle(report: Report, verdict: Verdict): void {
     const { id } = report.lease
@@ -78,33 +71,13 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
   }
 
   function writesOf(session: Session, reports: readonly Report[]): Promise<void>[] {
-    const completed = reports.filter(isPlainCompletion)
-    const finished = reports.filter((report) => isFinished(report) && !isPlainCompletion(report))
-    const reporter = reporterOf(session)
-    const parts: [Report[], Write][] = [
-      [completed, (batch) => completeJobs(db, reporter, batch.map(completedRun), keeping)],
-      [
-        finished.filter(({ lease }) => !lease.keyed),
-        (batch) => finishJobs(db, reporter, batch.map(finishedOutcome), keeping),
-      ],
-      [
-        finished.filter(({ lease }) => lease.keyed),
-        (batch) => finishKeyedJobs(db, reporter, batch.map(finishedOutcome), keeping),
-      ],
-      [
-        reports.filter((report) => !isFinished(report)),
-        (batch) => requeueJobs(db, reporter, batch.map(requeuedOutcome), keeping),
-      ],
-    ]
-    return parts
-      .filter(([batch]) => batch.length > 0)
-      .map(([batch, write]) => writeUntilAnswered(session, batch, write))
+    return byRoad(reports).map(({ batch, write }) => writeUntilAnswered(session, batch, write))
   }
 
   async function writeUntilAnswered(session: Session, batch: Report[], write: Write, unknown = false): Promise<void> {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
       try {
-        const accepted = await write(batch)
+        const accepted = await write(db, session, batch, keeping)
         const missing = batch.filter(({ lease }) => !accepted.has(lease.id)).map(({ lease }) => lease)
         const earlier = unknown && missing.length > 0 ? await acceptedBefore(db, session.id, missing) : undefined
         for (const report of batch) {
@@ -130,17 +103,16 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
     }
     const [report] = batch as [Report]
     log.error({ err: cause, job_id: report.lease.id }, 'an outcome could not be stored')
-    if (report.outcome.state === 'dead' && report.outcome.reason === UNSTORABLE)
-      return settle(report, { accepted: false })
-    const error = toJobError(new Error(`the outcome could not be stored: ${(cause as Error).message}`))
-    const replaced: Report = { ...report, outcome: { state: 'dead', reason: UNSTORABLE, error } }
-    await Promise.all(writesOf(session, [replaced]))
+    const instead = storableInstead(report, cause)
+    if (!instead) return settle(report, { accepted: false })
+    await Promise.all(writesOf(session, [instead]))
   }
 
   return {
     unsettled,
     push(report) {
       unsettled.set(report.lease.id, (unsettled.get(report.lease.id) ?? 0) + 1)
+      if (report.completing) return ownTransactions.push(report)
       waiting.push(report)
       // One microtask gathers what ends in the same turn of the loop.
       writing ??= Promise.resolve().then(drain)
@@ -148,16 +120,14 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
     async flush(signal) {
       givenUp = signal
       const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+      const own = ownTransactions.flush(signal)
       while (writing && !signal.aborted) await Promise.race([writing, aborted])
+      await own
     },
   }
 }
 
 const sizeOf = ({ outcome }: Report): number => ('resultJson' in outcome ? outcome.resultJson.length : 500)
-
-const UNSTORABLE = 'outcome not storable'
-
-type Write = (batch: Report[]) => Promise<Accepted>
 
 interface Refused {
   session: Session
@@ -168,8 +138,6 @@ interface Refused {
   cause: unknown
 }
 
-const reporterOf = (session: Session) => ({ sessionId: session.id, worker: session.worker })
-
 function bySession(reports: readonly Report[]): Map<Session, Report[]> {
   const groups = new Map<Session, Report[]>()
   for (const report of reports) {
@@ -178,42 +146,4 @@ function bySession(reports: readonly Report[]): Map<Session, Report[]> {
     else groups.set(report.lease.session, [report])
   }
   return groups
-}
-
-const isFinished = ({ outcome: { state } }: Report) =>
-  state === 'completed' || state === 'dead' || state === 'cancelled'
-
-/** The many that end well and have no key take the cheapest road. */
-const isPlainCompletion = ({ outcome, lease, ranMs }: Report) =>
-  outcome.state === 'completed' && !lease.keyed && ranMs !== undefined
-
-const completedRun = ({ lease: { id, token }, outcome, ranMs }: Report): CompletedRun => ({
-  id,
-  token,
-  resultJson: (outcome as { resultJson: string }).resultJson,
-  ranMs: ranMs!,
-})
-
-function finishedOutcome({ lease: { id, token }, outcome, ranMs }: Report): FinishedOutcome {
-  const finished: FinishedOutcome = { id, token, state: outcome.state as FinishedOutcome['state'] }
-  if (ranMs !== undefined) finished.ranMs = ranMs
-  if (outcome.state === 'completed') finished.resultJson = outcome.resultJson
-  if ('reason' in outcome) finished.reason = outcome.reason
-  const error = errorOf(outcome)
-  if (error) finished.error = error
-  return finished
-}
-
-function requeuedOutcome({ lease: { id, token }, outcome, remembered, ranMs }: Report): RequeuedOutcome {
-  const error = errorOf(outcome)
-  return {
-    id,
-    token,
-    state: outcome.state as RequeuedOutcome['state'],
-    delayMs: 'delayMs' in outcome ? outcome.delayMs : 0,
-    counted: outcome.state === 'retrying',
-    ...(remembered && ranMs !== undefined && { outcome: remembered }),
-    ...(error && { error }),
-    ...(ranMs !== undefined && { ranMs }),
-  }
 }

@@ -1,5 +1,6 @@
+import type { Outcome } from '../job/outcome.ts'
 import type { AbortReason } from './handler.ts'
-import type { Lease } from './lease.ts'
+import type { Lease, Report } from './lease.ts'
 
 /** The error that a handler's `signal` carries as its reason. */
 export class RunAborted extends Error {
@@ -20,6 +21,9 @@ export interface RunOptions {
   isolated: boolean
 }
 
+/** `taken`: by the database, in a transaction that is the handler's to commit. */
+export type Completion = 'asked' | 'taken' | 'refused'
+
 /** A lease whose handler runs. */
 export class Run {
   readonly lease: Lease
@@ -34,6 +38,12 @@ export class Run {
   abandoned = false
   /** Its outcome has been decided although its code goes on: the slot stays taken. */
   stuck = false
+  /** How far the handler's `complete` has come; absent while it has not called it. */
+  completion: Completion | undefined
+  /** Resolves when the database has answered to `complete`, whatever it said. */
+  answered: Promise<void> | undefined
+  /** What it comes to is decided, or its handler has ended: from here on nothing can be completed any more. */
+  over = false
   #controller: AbortController | undefined
 
   constructor(lease: Lease, { timeoutMs, abortGraceMs, isolated }: RunOptions) {
@@ -64,11 +74,19 @@ export class Run {
     this.#controller?.abort(this.aborted)
   }
 
+  /** What it comes to, for the store. */
+  report(outcome: Outcome, remembered: NonNullable<Report['remembered']>): Report {
+    const { lease, ranMs, completion, abortGraceMs } = this
+    if (completion === undefined) return { lease, outcome, remembered, ranMs }
+    return { lease, outcome, remembered, ranMs, completing: { waitMs: abortGraceMs } }
+  }
+
   /** Called when nobody waits for the handler any longer. */
   onGivenUp: (() => void) | undefined
 
   giveUp(): void {
     this.stuck = true
+    this.over = true
     this.onGivenUp?.()
   }
 }

@@ -4,6 +4,7 @@ import type { ConnectionOptions, DatabasePool } from '../store/database.ts'
 import type { Keeping } from '../store/history.ts'
 import { waitAtMost } from '../store/wait-at-most.ts'
 import type { WakeUp } from '../store/wakeups.ts'
+import { NOT_COMMITTED } from './complete.ts'
 import { Dispatcher } from './dispatcher.ts'
 import type { HandlerSet, Middleware } from './handler.ts'
 import type { Report, Verdict } from './lease.ts'
@@ -85,6 +86,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       handlers,
       middleware: options.middleware,
       maxResultBytes: options.maxResultBytes,
+      keeping,
       log,
       stallLimitMs: options.stallLimitMs,
       storm: new Storm(),
@@ -159,6 +161,13 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     if (ranMs === undefined) return log.debug(fields, 'handed back')
     if (!verdict.accepted) return log.warn(fields, 'outcome refused: the lease was lost')
     const error = 'error' in outcome ? outcome.error : undefined
+    if (report.completing && verdict.state === 'completed') {
+      const after = error && error.code !== NOT_COMMITTED && { error: error.message }
+      return log.info(
+        { ...fields, ran_ms: Math.round(ranMs), ...after },
+        'job completed in a transaction of its handler',
+      )
+    }
     const told = { ...fields, state: verdict.state, ran_ms: Math.round(ranMs), ...(error && { error: error.message }) }
     if (verdict.state === 'dead') log.error(told, 'job dead')
     else if (error) log.warn(told, 'job failed')
@@ -192,7 +201,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       await pool.whenIdle(AFTER_ABORT_MS)
     }
     // What still runs is cut off when the process ends: that run counts.
-    for (const { lease, ranMs } of pool.abandon()) {
+    for (const run of pool.abandon()) {
+      const { lease } = run
       const error = toJobError(
         Object.assign(new Error('the worker shut down before the handler had ended'), {
           name: 'Shutdown',
@@ -204,7 +214,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       const outcome = spent
         ? ({ state: 'dead', error, reason: 'attempts spent' } as const)
         : ({ state: 'retrying', delayMs: 0, error } as const)
-      reporter.push({ lease, outcome, remembered: 'failed', ranMs })
+      reporter.push(run.report(outcome, 'failed'))
     }
     const limit = AbortSignal.timeout(FLUSH_MS)
     await Promise.race([drained, new Promise((resolve) => limit.addEventListener('abort', resolve))])

@@ -1,8 +1,10 @@
 import { uuidv7 } from 'uuidv7'
 import { describe, expect, test } from 'vitest'
 import { DEFAULTS } from '../../src/config.ts'
+import { isForgeQError } from '../../src/errors.ts'
 import { keepingOf } from '../../src/queue/create.ts'
 import { completeJobs } from '../../src/store/complete.ts'
+import { completeInTransaction } from '../../src/store/complete-in-transaction.ts'
 import { finishJobs, finishKeyedJobs, requeueJobs } from '../../src/store/outcomes.ts'
 import { writeProgress } from '../../src/store/progress.ts'
 import { recoverJobs } from '../../src/store/recovery.ts'
@@ -19,6 +21,18 @@ const FENCED: Record<string, (lease: Held) => Promise<boolean>> = {
     (await finishJobs(db.pool, reporterOf(lease.sessionId), [completed(lease)], keeping)).has(lease.id),
   complete: async ({ id, token, sessionId }) =>
     (await completeJobs(db.pool, reporterOf(sessionId), [{ id, token, resultJson: '1', ranMs: 5 }], keeping)).has(id),
+  'complete in a transaction': ({ id, token, sessionId }) =>
+    db.pool
+      .transaction((tx) =>
+        completeInTransaction(tx, reporterOf(sessionId), { id, token, resultJson: '1', ranMs: 5 }, keeping),
+      )
+      .then(
+        () => true,
+        (error: unknown) => {
+          if (isForgeQError(error, 'lease_lost')) return false
+          throw error
+        },
+      ),
   'finish with a key': async (lease) =>
     (await finishKeyedJobs(db.pool, reporterOf(lease.sessionId), [completed(lease)], keeping)).has(lease.id),
   requeue: async (lease) =>

@@ -8,6 +8,7 @@ import { insertGivenJobs, insertJobs } from '../../src/store/enqueue.ts'
 import { pruneKeys, takeKeys } from '../../src/store/keys.ts'
 import { claimJobs, findLanes, noteStarts } from '../../src/store/leases.ts'
 import { completeJobs } from '../../src/store/complete.ts'
+import { completeInTransaction, holdLease } from '../../src/store/complete-in-transaction.ts'
 import { acceptedBefore, finishJobs, finishKeyedJobs, requeueJobs } from '../../src/store/outcomes.ts'
 import { writeProgress } from '../../src/store/progress.ts'
 import { lockLostJobs, recoverJobs, syncLeases } from '../../src/store/recovery.ts'
@@ -63,6 +64,9 @@ const HOT: Record<string, Call> = {
       completed.map(({ id, token }) => ({ id, token, resultJson: '1', ranMs: 1 })),
       keeping,
     ),
+  complete_in_transaction: (on) =>
+    completeInTransaction(on, reporter, { id: ids[0]!, token: 1, resultJson: '1', ranMs: 1 }, keeping),
+  hold_lease: (on) => holdLease(on, sessionId, { id: ids[0]!, token: 1 }),
   finish_keyed_jobs: (on) => finishKeyedJobs(on, reporter, completed, keeping),
   requeue_jobs: (on) =>
     requeueJobs(
@@ -98,7 +102,7 @@ const HOT: Record<string, Call> = {
 /** Reads without a bound that are meant: the first leap over the lanes, and all that runs. */
 const UNBOUNDED: Record<string, string> = { find_lanes: 'jobs_pending', lock_lost_jobs: 'jobs_by_session' }
 /** These know their jobs by id or by lane: the index of all leases is full of the dead entries of those before. */
-const NEVER_BY_SESSION = /^(claim|complete|finish|requeue|accepted|write|recover|insert|promote|expire)/
+const NEVER_BY_SESSION = /^(claim|complete|hold|finish|requeue|accepted|write|recover|insert|promote|expire)/
 
 const JOBS = /^jobs$/
 const HISTORY = /^finished_jobs/

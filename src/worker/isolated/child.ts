@@ -14,8 +14,9 @@ let run: Run | undefined
 /** An abort may come while the module is still loading. */
 let aborted: Extract<ToChild, { kind: 'abort' }> | undefined
 
-async function runOrder({ file, lease, maxResultBytes, logLevel }: ChildOrder): Promise<RunResult> {
-  const session = { id: '', worker: { id: '', name: '', host: '', pid: 0 }, lost: false }
+async function runOrder(order: ChildOrder): Promise<RunResult> {
+  const { file, lease, maxResultBytes, keeping, logLevel } = order
+  const session = { ...order.session, lost: false }
   // Its worker keeps the time.
   const mine = new Run({ ...lease, session }, { timeoutMs: Infinity, abortGraceMs: Infinity, isolated: true })
   run = mine
@@ -25,6 +26,9 @@ async function runOrder({ file, lease, maxResultBytes, logLevel }: ChildOrder): 
     return await runHandler(handler, mine, {
       middleware: [],
       maxResultBytes,
+      keeping,
+      completing: () =>
+        new Promise((resolve) => process.send?.({ kind: 'completing' } satisfies FromChild, () => resolve())),
       log: pino({ level: logLevel }, { write: (line) => send({ kind: 'log', line }) }),
       progress: (_lease, value, message) =>
         send({ kind: 'progress', value, ...(message !== undefined && { message }) }),

@@ -1,4 +1,6 @@
+import type { WorkerRef } from '../../job/job.ts'
 import type { RunResult } from '../../job/outcome.ts'
+import type { Keeping } from '../../store/history.ts'
 import type { AbortReason } from '../handler.ts'
 import type { Lease } from '../lease.ts'
 
@@ -6,6 +8,9 @@ import type { Lease } from '../lease.ts'
 export interface ChildOrder {
   file: string
   lease: Omit<Lease, 'session'>
+  /** In whose name it is leased: what the handler completes by itself is checked against it. */
+  session: { id: string; worker: WorkerRef }
+  keeping: Keeping
   maxResultBytes: number
   logLevel: string
 }
@@ -16,6 +21,8 @@ export type FromChild =
   | { kind: 'result'; result: RunResult }
   | { kind: 'progress'; value: number; message?: string }
   | { kind: 'log'; line: string }
+  /** The handler completes its job in a transaction of its own. */
+  | { kind: 'completing' }
   /** The event loop turns. */
   | { kind: 'pulse' }
 

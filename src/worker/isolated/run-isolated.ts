@@ -3,6 +3,7 @@ import { extname } from 'node:path'
 import type { Logger } from 'pino'
 import { toJobError } from '../../job/job-error.ts'
 import type { RunResult } from '../../job/outcome.ts'
+import type { Keeping } from '../../store/history.ts'
 import type { Handler } from '../handler.ts'
 import type { Lease } from '../lease.ts'
 import { endOnExit, killGroup } from '../process-group.ts'
@@ -11,11 +12,15 @@ import { type FromChild, PULSE_MS, type ToChild } from './messages.ts'
 
 export interface IsolationContext {
   maxResultBytes: number
+  keeping: Keeping
   /** A child whose main thread has not answered for so long is given up. */
   stallLimitMs: number
   log: Logger
   progress(lease: Lease, value: number, message: string | undefined): void
 }
+
+/** A child that could not be started is tried again after this time. */
+const NOT_STARTED_MS = 5_000
 
 /** A worker that shuts down waits 2 s for what it aborted: the child has to be gone by then for its job to be released. */
 const KILL_AFTER_SHUTDOWN_MS = 1_500
@@ -46,18 +51,27 @@ export function runIsolated(handler: Handler, run: Run, context: IsolationContex
       missed = 0
       if (message.kind === 'result') result = message.result
       else if (message.kind === 'progress') context.progress(run.lease, message.value, message.message)
+      else if (message.kind === 'completing') run.completion = 'asked'
       else if (message.kind === 'log') passOn(context.log, message.line)
     })
-    child.on('error', (error) => (problem ??= error))
+    child.on('error', (error) => {
+      problem ??= error
+      if (child.pid === undefined) context.log.error({ err: error }, 'no process could be started for a job')
+    })
     child.on('close', (code, signal) => {
       clearInterval(watching)
       stopAborting()
       stopOutliving()
       killGroup(child, 'SIGKILL') // what it left behind in its group
-      resolve(result ?? withoutResult(run, problem, code, signal))
+      resolve(result ?? withoutResult(run, child.pid !== undefined, problem, code, signal))
     })
-    const { session: _, ...lease } = run.lease
-    const order = { file: handler.source, lease, maxResultBytes: context.maxResultBytes, logLevel: context.log.level }
+    const {
+      session: { id, worker },
+      ...lease
+    } = run.lease
+    const { maxResultBytes, keeping } = context
+    const session = { id, worker }
+    const order = { file: handler.source, lease, session, maxResultBytes, keeping, logLevel: context.log.level }
     send({ kind: 'run', order })
   })
 }
@@ -91,11 +105,14 @@ function abortWith(child: ChildProcess, run: Run, send: (message: ToChild) => vo
 
 function withoutResult(
   run: Run,
+  started: boolean,
   problem: (Error & { code?: string }) | undefined,
   code: number | null,
   signal: NodeJS.Signals | null,
 ): RunResult {
   if (run.aborted) return { kind: 'failed', error: toJobError(run.aborted) }
+  // No file, no memory or no number left for a process: nothing has run.
+  if (!started) return { kind: 'snoozed', delayMs: NOT_STARTED_MS }
   const how = code === null ? `was ended by ${signal}` : `ended with exit code ${code}`
   const error = Object.assign(new Error(problem ? problem.message : `the process of its handler ${how}`), {
     name: 'ProcessLost',
