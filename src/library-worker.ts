@@ -149,17 +149,26 @@ function configured(
   const served = Array.isArray(queues)
     ? Object.fromEntries((queues as string[]).map((queue) => [queue, null]))
     : (queues as Config['queues'])
+  const leaseMs = lease === undefined ? base.leaseMs : duration('lease', lease)
+  const heartbeatMs =
+    heartbeat === undefined ? Math.min(base.heartbeatMs, Math.floor(leaseMs / 3)) : duration('heartbeat', heartbeat)
+  if (heartbeatMs < 1 || heartbeatMs * 2 > leaseMs) {
+    throw new ForgeQError('invalid_config', 'worker: heartbeat must be at most half of lease, and lease at least 3 ms')
+  }
   return {
     ...base,
+    leaseMs,
+    heartbeatMs,
     ...(concurrency !== undefined && { concurrency }),
     ...(served && { queues: served }),
     ...(grace !== undefined && { graceMs: duration('grace', grace) }),
-    ...(lease !== undefined && { leaseMs: duration('lease', lease) }),
-    ...(heartbeat !== undefined && { heartbeatMs: duration('heartbeat', heartbeat) }),
     ...(abortGrace !== undefined && { abortGraceMs: duration('abortGrace', abortGrace) }),
     ...(stallLimit !== undefined && { stallLimitMs: duration('stallLimit', stallLimit) }),
   }
 }
+
+/** A timer of Node holds no more: a longer one would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 function checkedDefinition(job: JobDefinition): JobDefinition {
   const definition = definitionOf(job)
@@ -170,5 +179,6 @@ function checkedDefinition(job: JobDefinition): JobDefinition {
 function duration(name: string, text: string): number {
   const ms = parseDuration(text)
   if (ms === undefined) throw new ForgeQError('invalid_config', `worker: ${name}: ${DURATION_HELP}`)
+  if (ms > LONGEST_TIMER_MS) throw new ForgeQError('invalid_config', `worker: ${name}: at most 24d`)
   return ms
 }

@@ -1,5 +1,6 @@
 import pino, { type Logger } from 'pino'
 import { prettyLine } from './log-pretty.ts'
+import { isForgeQError } from './errors.ts'
 import { safeJson } from './safe-json.ts'
 
 export type { Logger }
@@ -38,6 +39,12 @@ const REDACTED = [
 export function createLog({ level, format, stream, color = false, secrets = [] }: LogOptions): Logger {
   const pretty = format === 'pretty' || (format === 'auto' && stream.isTTY === true)
   const mask = maskOf(secrets)
+  const detailed = level === 'debug' || level === 'trace'
+  const errorView = (error: unknown): unknown => {
+    const view = pino.stdSerializers.err(error as Error)
+    // What is thrown on purpose says it all in its message; where it came from is for whoever asks for details.
+    return detailed || !isForgeQError(error) ? view : { ...view, message: error.message, stack: undefined }
+  }
   const write = (line: string): void => {
     const safe = mask(safeJson(line))
     stream.write(pretty ? prettyLine(safe, { color }) : safe)
@@ -49,7 +56,7 @@ export function createLog({ level, format, stream, color = false, secrets = [] }
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: REDACTED.flatMap((name) => [name, `*.${name}`]), censor: '***' },
-      serializers: { err: pino.stdSerializers.err, error: pino.stdSerializers.err },
+      serializers: { err: errorView, error: errorView },
     },
     { write },
   )

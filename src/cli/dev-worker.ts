@@ -4,7 +4,7 @@ import type { Cli } from './command.ts'
 import type { WorkerReady } from './dev/supervisor.ts'
 import { openLog } from './session.ts'
 import { secretsOf } from './settings.ts'
-import { afterTold, stopOnSignal } from './stopping.ts'
+import { afterTold, endInTime, stopOnSignal } from './stopping.ts'
 import { workUntilTold } from './worker.ts'
 
 /** The worker process of `forgeq dev`, started by it alone: its configuration comes as a message, `dev` makes it end. */
@@ -24,6 +24,7 @@ export function devWorkerCommand(cli: Cli): Command {
     // Nobody is left to serve for when `dev` has gone.
     process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
     const log = await openLog(io, { config, secrets: secretsOf(config.databaseUrl) })
+    endInTime(stopping, config.graceMs, log)
     try {
       cli.exitCode = await work(cli, config, log, stopping)
     } catch (error) {
@@ -42,6 +43,7 @@ async function work(
   try {
     // A handler that does not compile is reported; the others are served.
     const handlers = await app.loadHandlers({ strict: false })
+    if (stopping.signal.aborted) return 0 // nothing begins any more
     const worker = await app.startWorker({ handlers, exclusiveProcess: true })
     process.send?.({ types: handlers.types } satisfies WorkerReady)
     return await workUntilTold(worker, { config, log, stopping })

@@ -2,12 +2,19 @@ import type { Io, Signal } from './io.ts'
 
 const SIGNAL_EXIT: Record<Signal, number> = { SIGINT: 130, SIGTERM: 143 }
 
-/** The real process. A reader of our output that goes away ends it quietly, as it does the tools beside it in a pipe. */
+/** What a write comes to when nobody reads any more: a pipe, a terminal. */
+const NO_READER = new Set(['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED'])
+
+/**
+ * The real process. A reader of our output that goes away ends it quietly, as it does the tools beside it in a pipe: a
+ * command that stays is told to end, for its jobs have to be handed back.
+ */
 export function processIo(): Io {
+  const { onSignal, tellOnce } = signals()
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0)
-      throw error
+      if (!NO_READER.has(error.code ?? '')) throw error
+      if (!tellOnce()) process.exit(process.exitCode ?? 0)
     })
   }
   return {
@@ -18,22 +25,40 @@ export function processIo(): Io {
     cwd: process.cwd(),
     openApp: async (options) => (await import('../app.ts')).openApp(options),
     ask,
-    onSignal: signals(),
+    onSignal,
     exit: (code) => process.exit(code),
   }
 }
 
-function signals(): Io['onSignal'] {
+interface Signals {
+  onSignal: Io['onSignal']
+  /** As SIGTERM does, but only where none was told before. False: nobody listens. */
+  tellOnce(): boolean
+}
+
+function signals(): Signals {
   const listeners = new Set<(signal: Signal) => void>()
+  let told = false
+  const tell = (signal: Signal): void => {
+    told = true
+    for (const listener of listeners) listener(signal)
+  }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       if (listeners.size === 0) process.exit(SIGNAL_EXIT[signal])
-      for (const listener of listeners) listener(signal)
+      tell(signal)
     })
   }
-  return (listener) => {
-    listeners.add(listener)
-    return () => listeners.delete(listener)
+  return {
+    onSignal(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    tellOnce() {
+      if (listeners.size === 0) return false
+      if (!told) tell('SIGTERM')
+      return true
+    },
   }
 }
 

@@ -4,7 +4,7 @@ import { listen } from './listen.ts'
 import { removeServerFile } from './server-file.ts'
 import { openLog } from './session.ts'
 import { readSettings } from './settings.ts'
-import { afterTold, stopLimitMs, stopOnSignal } from './stopping.ts'
+import { afterTold, endInTime, stopOnSignal } from './stopping.ts'
 
 export function serverCommand(cli: Cli): Command {
   const command = leaf(cli, {
@@ -18,13 +18,14 @@ export function serverCommand(cli: Cli): Command {
     const { config } = settings
     const log = await openLog(io, settings)
     const stopping = stopOnSignal(io)
+    endInTime(stopping, config.graceMs, log)
     try {
       const app = await io.openApp({ config, log, whenAway: 'wait', signal: stopping.signal })
       try {
+        if (stopping.signal.aborted) return // nothing begins any more
         const server = await listen(app, config, 'forgeq server --port 0 takes a free one')
         out.print(out.json ? JSON.stringify({ url: server.url, pid: process.pid }) : `ForgeQ listens on ${server.url}`)
         log.info({ signal: await stopping.told }, 'server stops')
-        stopping.limit(stopLimitMs(config.graceMs), 0, () => log.warn('the stop took too long; the process ends now'))
         removeServerFile(config, process.pid)
         await server.close()
       } finally {

@@ -7,7 +7,7 @@ import { refuseMissingHandlers } from './handlers-folder.ts'
 import type { Probed, Probes } from './probes.ts'
 import { openLog } from './session.ts'
 import { readSettings } from './settings.ts'
-import { afterTold, stopLimitMs, stopOnSignal, type Stopping } from './stopping.ts'
+import { afterTold, endInTime, limitStop, stopOnSignal, type Stopping } from './stopping.ts'
 
 export function workerCommand(cli: Cli): Command {
   const command = leaf(cli, {
@@ -25,6 +25,7 @@ export function workerCommand(cli: Cli): Command {
     refuseMissingHandlers(settings.config, io.cwd)
     const log = await openLog(io, settings)
     const stopping = stopOnSignal(io)
+    endInTime(stopping, settings.config.graceMs, log)
     const probed: Probed = {}
     const probes = await probesFor(probed, settings.config, log)
     try {
@@ -58,6 +59,7 @@ async function work({ invocation: { io, out }, config, log, stopping, probed }: 
   const app = await io.openApp({ config, log, whenAway: 'wait', signal: stopping.signal })
   try {
     const handlers = await app.loadHandlers({ strict: true })
+    if (stopping.signal.aborted) return 0 // nothing begins any more
     if (config.loops) app.startLoops()
     const worker = await app.startWorker({ handlers, exclusiveProcess: true })
     Object.assign(probed, { app, worker })
@@ -80,10 +82,10 @@ export async function workUntilTold(
   const reason = await Promise.race([stopping.told.then(() => undefined), worker.ended])
   probed.stopping = true
   const [graceMs, code] = reason === undefined ? [config.graceMs, 0] : [0, 1]
-  if (reason !== undefined) log.error({ worker: worker.id, reason }, 'worker ended')
-  stopping.limit(stopLimitMs(graceMs), code, () =>
-    log.warn({ worker: worker.id }, 'the stop took too long; the process ends now, leases expire on their own'),
-  )
+  if (reason !== undefined) {
+    log.error({ worker: worker.id, reason }, 'worker ended')
+    limitStop(stopping, { graceMs, code, log })
+  }
   await worker.stop({ graceMs })
   return code
 }

@@ -39,6 +39,8 @@ export function createLoop({ name, intervalMs, batch, log, run, next, turn, onHa
   let woken = false
   let alarm: (() => void) | undefined
   let failures = 0
+  /** The last pass was full: the next one is this process's too. */
+  let more = false
 
   async function runOnce(): Promise<number> {
     const handled = await run()
@@ -53,10 +55,11 @@ export function createLoop({ name, intervalMs, batch, log, run, next, turn, onHa
     try {
       const asked = woken
       woken = false // before anything is awaited: a wake-up from here on is for the next pass
-      const mine = !turn || asked || (await turn())
+      const mine = !turn || asked || more || (await turn())
       const handled = mine ? await runOnce() : 0
       failures = 0
-      if (handled >= batch) return 0
+      more = handled >= batch
+      if (more) return 0
       const nextMs = next ? await next() : undefined
       return Math.max(0, Math.min(nextMs ?? Number.POSITIVE_INFINITY, intervalMs * (0.9 + Math.random() / 5)))
     } catch (error) {

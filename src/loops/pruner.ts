@@ -50,17 +50,17 @@ async function prunePartitions({ db, keeping, log }: LoopContext): Promise<numbe
   const over = partitions.filter(({ to }) => to <= today)
   const there = [...partitions]
   let dropped = 0
-  for (const partition of over) if (await attempt(() => db.transaction((tx) => dropPartition(tx, partition)))) dropped++
+  const drop = (partition: Partition) => db.transaction((tx) => dropPartition(tx, partition)).then(() => true)
+  for (const partition of over) if (await attempt(() => drop(partition))) dropped++
   for (const partition of wantedPartitions(today, keeping)) {
     if (there.some((one) => one.from < partition.to && partition.from < one.to)) continue
     if (await attempt(() => db.transaction((tx) => addPartition(tx, partition)))) there.push(partition)
   }
   return dropped
 
-  async function attempt(work: () => Promise<void>): Promise<boolean> {
+  async function attempt(work: () => Promise<boolean>): Promise<boolean> {
     try {
-      await work()
-      return true
+      return await work()
     } catch (error) {
       log.debug({ loop: 'pruner', err: error }, 'a partition could not be changed now')
       return false

@@ -14,7 +14,6 @@ const HELD_MS = 250
 
 /** Makes due jobs pending, ends those that expired unstarted, and pauses whose time is over. Sleeps until the next is due. */
 export function createScheduler({ db, log, keeping, wakeWorkers, onHandled }: LoopContext): Loop {
-  let handled = 0
   const setAside = new SetAside()
   const expire = () =>
     setAside.pass((except) => expireJobs(db, { limit: BATCH, keeping, except }), {
@@ -33,14 +32,11 @@ export function createScheduler({ db, log, keeping, wakeWorkers, onHandled }: Lo
       const resumed = await endPauses(db)
       wakeWorkers(new Set([...promoted, ...resumed]))
       const expired = await expire()
-      handled = Math.max(promoted.length, expired)
-      return handled
+      return Math.max(promoted.length, expired)
     },
     async next() {
       const dueMs = await nextDueMs(db)
-      return dueMs === undefined
-        ? undefined
-        : Math.max(handled === 0 && dueMs < -HELD_MS ? HELD_MS : SHORTEST_MS, dueMs)
+      return dueMs === undefined ? undefined : Math.max(dueMs < -HELD_MS ? HELD_MS : SHORTEST_MS, dueMs)
     },
     turn: async () =>
       ((await nextDueMs(db)) ?? 1) <= 0 || takePass(db, { name: 'scheduler', withinMs: INTERVAL_MS * 0.8 }),

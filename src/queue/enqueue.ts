@@ -1,7 +1,7 @@
 import { uuidv7 } from 'uuidv7'
 import { isForgeQError } from '../errors.ts'
 import type { NewJob } from '../job/job.ts'
-import { callersTransaction } from '../store/caller-transaction.ts'
+import { callersTransaction, requireFreshSnapshots } from '../store/caller-transaction.ts'
 import type { Database, DatabasePool } from '../store/database.ts'
 import { insertJobs, limitLockWait, type StorableJob } from '../store/enqueue.ts'
 import { createdJob } from './created-job.ts'
@@ -10,6 +10,7 @@ import type { CallerTransaction, Enqueued, EnqueueOptions } from './job-queue.ts
 import { meaningOf } from './meaning.ts'
 import type { Notifier } from './notifier.ts'
 import { createSharedInserts } from './shared-inserts.ts'
+import { Turnstile } from './turnstile.ts'
 
 /** How long an enqueue with a key waits for another transaction that holds the same key. */
 const KEY_WAIT_MS = 5_000
@@ -60,6 +61,8 @@ async function inTurn<T, R>(items: readonly T[], work: (item: T) => Promise<R>):
 /** Puts jobs on their queues: alone, many at once, in a caller's transaction, with keys and ids or without. */
 export function createEnqueuer(db: DatabasePool, notifier: Notifier): Enqueuer {
   const shared = createSharedInserts(db)
+  // A key that somebody holds keeps those who want it waiting, each on a connection: not on all of them.
+  const waitingForKeys = new Turnstile(Math.max(1, Math.floor(db.stats.size / 2)))
 
   function wake(jobs: readonly Enqueued[]): void {
     for (const { created, job } of jobs) {
@@ -75,12 +78,19 @@ export function createEnqueuer(db: DatabasePool, notifier: Notifier): Enqueuer {
     const prepared = jobs.map((job) => (isGuarded(job) ? guarded(job) : { ...job, id: uuidv7(), given: false }))
     const stored =
       tx !== undefined
-        ? await insertGuarded(callersTransaction(tx), prepared, pathOf)
-        : await db.transaction(async (own) => {
-            await limitLockWait(own, KEY_WAIT_MS)
-            return insertGuarded(own, prepared, pathOf)
-          })
+        ? await insertInto(callersTransaction(tx), prepared, pathOf)
+        : await waitingForKeys.pass(() =>
+            db.transaction(async (own) => {
+              await limitLockWait(own, KEY_WAIT_MS)
+              return insertGuarded(own, prepared, pathOf)
+            }),
+          )
     return stored.map((one, index) => enqueued(prepared[index]!, one))
+  }
+
+  async function insertInto(tx: Database, prepared: readonly GuardedJob[], pathOf: PathOf): Promise<Stored[]> {
+    if (prepared.some(({ given }) => given)) await requireFreshSnapshots(tx)
+    return insertGuarded(tx, prepared, pathOf)
   }
 
   async function insertAllPlain(jobs: readonly NewJob[], tx: CallerTransaction | undefined): Promise<Enqueued[]> {

@@ -57,6 +57,21 @@ export async function requireBegun(tx: CallerTransaction, own: Database): Promis
   }
 }
 
+/**
+ * Whether a job of this id has been before can only be told by statements that see what has been committed meanwhile.
+ *
+ * @throws {ForgeQError} `invalid_request` in a transaction that goes on seeing what was there when it began
+ */
+export async function requireFreshSnapshots(own: Database): Promise<void> {
+  const [row] = await own.query<{ isolation: string }>(sql`
+    /* forgeq:transaction_isolation */
+    select current_setting('transaction_isolation') as isolation`)
+  if (row?.isolation === 'read committed' || row?.isolation === 'read uncommitted') return
+  throw new ForgeQError('invalid_request', `\`id\` cannot be given in a transaction that is ${row?.isolation}`, {
+    hint: 'begin it as read committed, or leave the id out and use an idempotency key',
+  })
+}
+
 /** Also where a layer over the driver has wrapped its error. */
 function codeOf(error: unknown): unknown {
   const { code, cause } = error as { code?: unknown; cause?: unknown }

@@ -15,7 +15,8 @@ export interface DatabasePool extends Database {
   transaction<T>(work: (tx: Database) => Promise<T>, options?: { patient?: boolean }): Promise<T>
   /** A connection of its own, outside the pool. */
   connect(purpose: string): Promise<Connection>
-  readonly stats: { total: number; idle: number; waiting: number }
+  /** Its connections, `size` of them at most. */
+  readonly stats: { size: number; total: number; idle: number; waiting: number }
   close(): Promise<void>
 }
 
@@ -56,6 +57,8 @@ const types = {
 }
 const parserOf = pg.types.getTypeParser as (oid: number) => (text: string) => unknown
 
+const LOCK_WAIT_MS = 5_000
+
 /**
  * What every connection of ours asks for, whatever the role's or the database's defaults are. The live table is small
  * and in memory: at the default price of a random page the planner prefers to read all of it. A prepared statement
@@ -73,6 +76,11 @@ const SETTINGS = [
   'random_page_cost=1.1',
   'enable_seqscan=off',
   'default_transaction_isolation=read\\ committed',
+  // What a role or a database sets for its people is not meant for us: a batch that takes its time would be repeated for ever.
+  'statement_timeout=0',
+  'extra_float_digits=1',
+  // Nobody waits for ever for what somebody else has locked.
+  `lock_timeout=${LOCK_WAIT_MS}`,
   // A process that hangs between two statements must not hold its locks, the pruner's on all of history among them.
   'idle_in_transaction_session_timeout=10s',
 ]
@@ -200,7 +208,7 @@ export function createPool(options: ConnectionOptions, { size, purpose, onRefuse
     },
     connect: (purpose) => connect(options, purpose),
     get stats() {
-      return { total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }
+      return { size, total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }
     },
     async close() {
       const late = setTimeout(() => clients.forEach(cutOff), CLOSE_MS)

@@ -5,18 +5,7 @@ const codeOf = (error: unknown): string => {
   return typeof code === 'string' ? code : ''
 }
 
-const AWAY = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ENOENT',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EADDRNOTAVAIL',
-])
+const isSqlState = (code: string): boolean => /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code)
 
 /**
  * True when the same statement may well work later: the connection or the server went, a lock or time limit struck,
@@ -25,18 +14,34 @@ const AWAY = new Set([
 export function isTransient(error: unknown): boolean {
   if (error instanceof ForgeQError) return error.code === 'unavailable'
   const code = codeOf(error)
-  if (AWAY.has(code) || /^(08|53|57|58)/.test(code)) return true
-  if (['40001', '40P01', '55P03', '25006', '25P03'].includes(code)) return true
+  if (isSqlState(code)) {
+    return /^(08|53|57|58)/.test(code) || ['40001', '40P01', '55P03', '25006', '25P03'].includes(code)
+  }
+  // Sockets and TLS have more codes than anybody knows; what is wrong with an argument is ours.
+  if (code !== '' && !/^ERR_(INVALID|OUT_OF_RANGE|MISSING|BUFFER)/.test(code)) return true
   return /Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect|timeout expired|Client was closed/i.test(
     (error as Error | null)?.message ?? '',
   )
 }
 
+/**
+ * True when it is the statement's values that the store cannot take, whoever asks and however often: classes 21, 22, 23 and
+ * 54, or what was never sent because it could not even be put into words. Everything else may be over tomorrow.
+ */
+export function isRefusal(error: unknown): boolean {
+  const code = codeOf(error)
+  return isSqlState(code) ? /^(21|22|23|54)/.test(code) : !isTransient(error)
+}
+
+/** True when somebody else holds a lock for longer than is waited for. */
+export const isLocked = (error: unknown): boolean =>
+  codeOf(error instanceof ForgeQError ? error.cause : error) === '55P03'
+
 /** True when the lost answer may hide a commit; false when the server itself said that it did nothing. */
 export const isUnknown = (error: unknown): boolean => {
   const cause = error instanceof ForgeQError ? error.cause : error
   const code = codeOf(cause)
-  return !/^[0-9A-Z]{5}$/.test(code) || /^(08|57P)/.test(code)
+  return !isSqlState(code) || /^(08|57P)/.test(code)
 }
 
 export const isDeadlock = (error: unknown): boolean =>

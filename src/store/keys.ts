@@ -21,7 +21,8 @@ export interface StoredKey {
 /**
  * Takes the keys that nobody has. Waits for another transaction that is about to take the same key, so that the loser
  * of a race whose winner rolls back gets it; in key order, so that two of these never wait for each other. Keys that
- * are held are not locked: a caller's open transaction must not hold up the end of the job that has the key.
+ * are held are neither locked nor waited for: a caller's open transaction must not hold up the end of the job that has the
+ * key, nor a handler's that completes it an enqueue.
  */
 export async function takeKeys(db: Database, claims: readonly KeyClaim[]): Promise<Set<string>> {
   const wanted = claims.map(({ key, jobId, meaning }) => ({ key, job_id: jobId, meaning }))
@@ -30,6 +31,9 @@ export async function takeKeys(db: Database, claims: readonly KeyClaim[]): Promi
     insert into forgeq.idempotency_keys (key, job_id, meaning)
     select key, job_id, meaning
       from jsonb_to_recordset(${JSON.stringify(wanted)}::text::jsonb) as claim (key text, job_id uuid, meaning text)
+     where not exists (
+       select from forgeq.idempotency_keys as held
+        where held.key = claim.key and (held.expires_at is null or held.expires_at > clock_timestamp()))
      order by key
         on conflict (key) do nothing
     returning key`)

@@ -152,6 +152,17 @@ export interface ClaimJobs {
   suspects?: boolean
 }
 
+/** Those of the highest priority may fill the claim alone, so they are looked at deeper than the others. */
+function depthOf(lanes: readonly LaneClaim[], limit: number): (priority: number) => number {
+  const highest = Math.max(...lanes.map(({ priority }) => priority))
+  const first = lanes.filter(({ priority }) => priority === highest).length
+  const among = (n: number) => Math.max(1, Math.min(limit, Math.ceil((10 * limit) / n)))
+  return (priority) => among(priority === highest ? first : lanes.length)
+}
+
+/** Beyond so many lanes a claim may come back short although there is more. */
+export const LANES_SEEN_WHOLE = 10
+
 /** More losses than any job survives. */
 const MOST_LOST = 1_000_000
 
@@ -161,21 +172,24 @@ const inTime = fragment`(job.expires_at is null or job.expires_at > clock_timest
 /** One lane gives all that is wanted. */
 const wholeLane = fragment`select q, t, p, at, seq, x, most as take from lane`
 
-/** Of several lanes the heads are merged first, without locks: how many of the best jobs lie in each. */
+/**
+ * Of several lanes the heads are merged first, without locks: how many of the best jobs lie in each. Where a lane was not
+ * looked at to the end, nothing is taken that comes behind what was seen of it.
+ */
 const bestOfLanes = fragment`select q, t, p, at, seq, x, count(*) as take
-        from (select lane.*
+        from (select merged.*, min(n) filter (where k = d and d < most) over () as seen
+                from (select lane.*, head.k, row_number() over (order by lane.p desc, head.run_at, head.seq) as n
                 from lane
                cross join lateral (
-                 select job.run_at as found_at, job.seq as found_seq
+                 select job.run_at, job.seq, row_number() over (order by job.run_at, job.seq) as k
                    from forgeq.jobs as job
                   where job.state = 'pending' and job.queue = lane.q and job.type = lane.t and job.priority = lane.p
                     and (job.run_at, job.seq) > (lane.at, lane.seq)
                     and ${inTime} and job.lost <= lane.x
                   order by job.run_at, job.seq
                   limit lane.d
-               ) as head
-               order by lane.p desc, found_at, found_seq
-               limit (select max(most) from lane)) as best
+               ) as head) as merged) as best
+       where n <= most and n <= coalesce(seen, n)
        group by q, t, p, at, seq, x`
 /**
  * Leases up to `limit` pending jobs to a live session, the first of all the lanes together by priority, due time and
@@ -185,14 +199,14 @@ const bestOfLanes = fragment`select q, t, p, at, seq, x, count(*) as take
 export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJob[]> {
   const { sessionId, lanes, limit, nextLeaseNo, startable, suspects = true } = claim
   // Beyond 10 lanes each is looked at less deep, so that a claim reads at most about 20 rows for each that it leases.
-  const depth = Math.max(1, Math.min(limit, Math.ceil((10 * limit) / Math.max(1, lanes.length))))
+  const depth = depthOf(lanes, limit)
   const laneRows = lanes.map(({ queue, type, priority, after }) => ({
     q: queue,
     t: type,
     p: priority,
     at: after && instantFromMicros(after.runAtUs),
     seq: after?.seq,
-    d: depth,
+    d: depth(priority),
     most: limit,
     x: suspects ? MOST_LOST : 0,
   }))

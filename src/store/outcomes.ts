@@ -250,6 +250,7 @@ export async function acceptedBefore(
         or exists (
          select from jsonb_array_elements(job.attempts) as run
           where run @> jsonb_build_object('token', asked.token, 'worker', jsonb_build_object('id', ${sessionId}::text))
-            and run ->> 'outcome' <> 'lost')`),
+            -- What recovery has ended was accepted from nobody; a worker's own word that its child was lost is one.
+            and (run ->> 'outcome' <> 'lost' or run #>> '{error,name}' = 'ProcessLost'))`),
   )
 }

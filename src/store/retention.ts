@@ -29,6 +29,9 @@ export async function listPartitions(db: Database): Promise<{ today: string; par
   return { today: rows[0]!.today, partitions }
 }
 
+/** While so many are moved, ends of jobs wait. */
+const MOST_MOVED = 20_000
+
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`
 const day = (text: string) => {
   if (!/^\d{4}-\d\d-\d\d$/.test(text)) throw new TypeError(`not a day: ${text}`)
@@ -41,11 +44,30 @@ const definition = (name: string, text: string) => ({ name, text: `/* ${name} */
 /**
  * Makes the partition of `from` up to, but without, `to`: first as a table of its own, then attached, which takes no
  * exclusive lock on the parent (`create … partition of` would wait for every open reader, and each finish for it).
- * Rows of those days that lie in the default partition move into it; with them there it could not be attached.
+ * Rows of those days that lie in the default partition move into it; with them there it could not be attached. False: they
+ * are too many to be moved, and go one by one when their day is over.
  */
-export async function addPartition(db: Database, { name, from, to }: Partition): Promise<void> {
+export async function addPartition(db: Database, { name, from, to }: Partition): Promise<boolean> {
   const table = `forgeq.${quoted(name)}`
   await db.query(definition('forgeq:partition_lock_timeout', `set local lock_timeout = '100ms'`))
+  const [{ n }] = (await db.query<{ n: number }>(
+    definition(
+      'forgeq:rows_of_partition',
+      `select count(*)::int as n
+         from (select from forgeq.finished_jobs_default
+                where delete_after >= ${day(from)} and delete_after < ${day(to)}
+                limit ${MOST_MOVED + 1}) as lying`,
+    ),
+  )) as [{ n: number }]
+  if (n > MOST_MOVED) return false
+  // Should jobs end on those days just now, no row may come in between the move and the attaching.
+  if (n > 0)
+    await db.query(
+      definition(
+        'forgeq:lock_default_partition',
+        `lock table forgeq.finished_jobs_default in share row exclusive mode`,
+      ),
+    )
   await db.query(
     definition(
       'forgeq:create_partition',
@@ -74,6 +96,7 @@ export async function addPartition(db: Database, { name, from, to }: Partition):
       `alter table forgeq.finished_jobs attach partition ${table} for values from (${day(from)}) to (${day(to)})`,
     ),
   )
+  return true
 }
 
 /** Drops a partition whose last day is over. Gives up after 100 ms behind an open reader; the next pass tries again. */

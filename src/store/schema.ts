@@ -102,22 +102,27 @@ const plain = (name: string, text: string) => ({ name, text, values: [], prepare
 
 /**
  * Brings the schema to this release's version, forward only. Safe when several processes do it at once: one works, the
- * others wait and find it done. Each migration is one transaction. Returns the versions that it applied.
+ * others wait and find it done. Each migration is one transaction; the first ones of a database are one together, so that
+ * whoever is killed in the midst leaves it empty, as any command may find it. Returns the versions that it applied.
  */
 export async function migrate(db: DatabasePool): Promise<number[]> {
   const applied: number[] = []
-  for (const migration of MIGRATIONS) {
+  const isNew = (await findSchema(db)).version === 0
+  for (const migrations of isNew ? [MIGRATIONS] : MIGRATIONS.map((migration) => [migration])) {
     await db.transaction(
       async (tx) => {
+        await tx.query(plain('forgeq:migration_patience', `/* forgeq:migration_patience */ set local lock_timeout = 0`))
         // Held until the transaction ends, so a death in the middle leaves neither a lock nor half a schema.
         await tx.query(
           plain('forgeq:migration_lock', `/* forgeq:migration_lock */ select pg_advisory_xact_lock(4026720125)`),
         )
-        if ((await findSchema(tx)).version >= migration.version) return
-        await tx.query(plain('forgeq:migration_prelude', prelude))
-        await tx.query(plain('forgeq:migration', migration.sql))
-        await tx.query(plain('forgeq:record_migration', record(migration)))
-        applied.push(migration.version)
+        const { version } = await findSchema(tx)
+        for (const migration of migrations.filter((one) => one.version > version)) {
+          await tx.query(plain('forgeq:migration_prelude', prelude))
+          await tx.query(plain('forgeq:migration', migration.sql))
+          await tx.query(plain('forgeq:record_migration', record(migration)))
+          applied.push(migration.version)
+        }
       },
       { patient: true },
     )

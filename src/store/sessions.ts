@@ -38,6 +38,9 @@ export interface FormerSession {
   endReason?: string
   /** From its first lease to its last heartbeat. */
   livedMs: number
+  /** Milliseconds since 1970, by the database's clock. */
+  startedAtMs: number
+  lastSeenAtMs: number
 }
 
 /**
@@ -49,19 +52,30 @@ export async function formerSessions(
   { name, host, pid, queues, types }: Pick<NewSession, 'name' | 'host' | 'pid' | 'queues' | 'types'>,
   { limit }: { limit: number },
 ): Promise<FormerSession[]> {
-  const rows = await db.query<{ id: string; pid: number; end_reason: string | null; lived_ms: number }>(sql`
+  const rows = await db.query<{
+    id: string
+    pid: number
+    end_reason: string | null
+    lived_ms: number
+    started_ms: number
+    seen_ms: number
+  }>(sql`
     /* forgeq:former_sessions */
     select session.id, session.pid, session.end_reason,
-           (extract(epoch from session.last_heartbeat_at - session.started_at) * 1000)::float8 - session.pause_ms as lived_ms
+           (extract(epoch from session.last_heartbeat_at - session.started_at) * 1000)::float8 - session.pause_ms as lived_ms,
+           (extract(epoch from session.started_at) * 1000)::float8 as started_ms,
+           (extract(epoch from session.last_heartbeat_at) * 1000)::float8 as seen_ms
       from forgeq.sessions as session
      where session.host = ${host} and session.queues = ${queues}::text[] and session.types = ${types}::text[]
        and case when ${name} = ${`${host}-${pid}`} then session.name = session.host || '-' || session.pid else session.name = ${name} end
        and not exists (select from forgeq.sessions as later where later.former_id = session.id)
      order by session.started_at desc
      limit ${limit}`)
-  return rows.map(({ id, pid, end_reason, lived_ms }) => ({
+  return rows.map(({ id, pid, end_reason, lived_ms, started_ms, seen_ms }) => ({
     id,
     pid,
+    startedAtMs: started_ms,
+    lastSeenAtMs: seen_ms,
     livedMs: lived_ms,
     ...(end_reason === null ? {} : { endReason: end_reason }),
   }))
@@ -104,7 +118,10 @@ export async function endSession(
     update forgeq.sessions set ended_at = clock_timestamp(), end_reason = ${reason} where id = ${sessionId} and ended_at is null`)
 }
 
-/** Ends the sessions that have expired. Returns how many. */
+/**
+ * Ends the sessions that have expired. Returns how many. A clock that was set back would let the dead live on for as long:
+ * a session that was last heard of in the future is given what was left of its lease from now on.
+ */
 export async function endExpiredSessions(db: Database): Promise<number> {
   const rows = await db.query(sql`
     /* forgeq:end_expired_sessions */
@@ -114,6 +131,18 @@ export async function endExpiredSessions(db: Database): Promise<number> {
        where ended_at is null and expires_at <= clock_timestamp()
        order by id
          for update skip locked
+    ), ahead as materialized (
+      select id
+        from forgeq.sessions
+       where ended_at is null and last_heartbeat_at > clock_timestamp() + interval '1 s'
+       order by id
+         for update skip locked
+    ), pulled_back as (
+      update forgeq.sessions as session
+         set last_heartbeat_at = clock_timestamp(),
+             expires_at = clock_timestamp() + (session.expires_at - session.last_heartbeat_at)
+        from ahead
+       where session.id = ahead.id
     )
     update forgeq.sessions as session
        set ended_at = clock_timestamp(), end_reason = 'lease expired'

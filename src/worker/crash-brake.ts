@@ -39,9 +39,13 @@ export function allowed({ from, until, leased }: CrashBrake, now = performance.n
  */
 export function startPauseMs(former: readonly FormerSession[], isAlive: (session: FormerSession) => boolean): number {
   let died = 0
+  let nextStartedAtMs = Infinity
   for (const session of former) {
     if (isAlive(session)) continue // another worker of the same name
     if (session.endReason === 'stopped' || session.livedMs >= YOUNG_MS) break
+    // Workers that lived side by side may have died of one and the same thing.
+    if (session.lastSeenAtMs > nextStartedAtMs) continue
+    nextStartedAtMs = session.startedAtMs
     died++
   }
   return died < BRAKED_FROM ? 0 : Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (died - BRAKED_FROM))

@@ -26,6 +26,8 @@ export interface DispatcherOptions {
 }
 
 const SYNC_MS = 30_000
+/** What has run and is not written would run again if this worker died now. */
+const MOST_UNSETTLED = 2_000
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 2_000
 /** A lease of a job that still runs here under an older lease: given back, to be looked at again after this time. */
@@ -43,6 +45,8 @@ export class Dispatcher {
   #more = true
   #noting = new Set<string>()
   #suspectsTurn = false
+  /** So many outcomes wait for the store's word that nothing more is leased. */
+  #unheard = false
   #failures = 0
   #syncAt = performance.now() + SYNC_MS
   #pausedAt = 0
@@ -86,6 +90,11 @@ export class Dispatcher {
   pausesChanged(): void {
     this.#pausedAt = 0
     this.#nudge()
+  }
+
+  /** The store has said its word about some outcomes. */
+  settled(): void {
+    if (this.#unheard) this.changed()
   }
 
   /** Nothing of a lost session is started; the store takes it back by itself, or now if it can hear us. */
@@ -169,7 +178,9 @@ export class Dispatcher {
 
   /** How many jobs to lease now; nothing while the buffer is more than half full. */
   #wanted(): number {
-    const { pool, pace } = this.#options
+    const { pool, pace, unsettled } = this.#options
+    this.#unheard = unsettled().size >= Math.max(MOST_UNSETTLED, 2 * pool.concurrency)
+    if (this.#unheard) return 0
     const ahead = pace.buffered
     const spare = this.#buffer.size - pool.free
     if (spare > ahead / 2) return 0

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { isForgeQError } from '../errors.ts'
 import type { DatabasePool } from '../store/database.ts'
+import { isRefusal } from '../store/failures.ts'
 import { holdLease } from '../store/complete-in-transaction.ts'
 import type { Keeping } from '../store/history.ts'
 import { acceptedBefore } from '../store/outcomes.ts'
@@ -52,7 +52,7 @@ export function createOwnTransactions({ db, keeping, log, settle }: OwnTransacti
           log.error({ job_id: report.lease.id }, 'complete() was called, and its transaction is still open')
         }
       } catch (error) {
-        if (!isForgeQError(error, 'unavailable')) {
+        if (isRefusal(error)) {
           log.error({ err: error, job_id: report.lease.id }, 'an outcome could not be stored')
           const instead = storableInstead(wanted, error)
           if (!instead) return settle(wanted, { accepted: false })

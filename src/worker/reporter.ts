@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { isForgeQError } from '../errors.ts'
 import type { DatabasePool } from '../store/database.ts'
+import { isLocked, isRefusal } from '../store/failures.ts'
 import type { Keeping } from '../store/history.ts'
+import { lockedJobs } from '../store/locked.ts'
 import { acceptedBefore } from '../store/outcomes.ts'
+import { waitAtMost } from '../store/wait-at-most.ts'
 import type { Report, Session, Verdict } from './lease.ts'
 import { createOwnTransactions } from './own-transactions.ts'
 import { byRoad, storableInstead, type Write } from './store-outcomes.ts'
@@ -27,6 +29,11 @@ export interface ReporterOptions {
 const MOST_AT_ONCE = 500
 /** Postgres takes 256 MB in one JSON array; a batch this large is slow enough. */
 const MOST_BYTES = 16_777_216
+/** Between two looks at whether everything has its verdict. */
+const LOOK_MS = 10
+/** A write that takes longer does not hold up the next one. */
+const SLOW_MS = 500
+const MOST_IN_FLIGHT = 3
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 2_000
 
@@ -39,6 +46,9 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
   let waiting: Report[] = []
   // By job, how many: a release whose answer was lost may still be repeated when the next run of the job has ended.
   const unsettled = new Map<string, number>()
+  /** An answer to these was lost before: the store may have taken them. */
+  const doubtful = new WeakSet<Report>()
+  const inFlight = new Set<Promise<unknown>>()
   let givenUp: AbortSignal | undefined
   let writing: Promise<void> | undefined
   const ownTransactions = createOwnTransactions({ db, keeping, log, settle })
@@ -54,7 +64,11 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
   async function drain(): Promise<void> {
     while (waiting.length > 0 && !givenUp?.aborted) {
       const batch = takeBatch()
-      await Promise.all([...bySession(batch)].flatMap(([session, reports]) => writesOf(session, reports)))
+      const writes = [...bySession(batch)].flatMap(([session, reports]) => writesOf(session, reports))
+      const written: Promise<unknown> = Promise.all(writes).finally(() => inFlight.delete(written))
+      inFlight.add(written)
+      await waitAtMost(SLOW_MS, written)
+      while (inFlight.size >= MOST_IN_FLIGHT) await Promise.race(inFlight)
     }
     writing = undefined
   }
@@ -74,38 +88,78 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
     return byRoad(reports).map(({ batch, write }) => writeUntilAnswered(session, batch, write))
   }
 
-  async function writeUntilAnswered(session: Session, batch: Report[], write: Write, unknown = false): Promise<void> {
+  async function writeUntilAnswered(session: Session, batch: Report[], write: Write): Promise<void> {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
       try {
-        const accepted = await write(db, session, batch, keeping)
-        const missing = batch.filter(({ lease }) => !accepted.has(lease.id)).map(({ lease }) => lease)
-        const earlier = unknown && missing.length > 0 ? await acceptedBefore(db, session.id, missing) : undefined
-        for (const report of batch) {
-          const state = accepted.get(report.lease.id) ?? earlier?.get(report.lease.id)
-          settle(report, state === undefined ? { accepted: false } : { accepted: true, state })
-        }
-        return
+        return await writeOnce(session, batch, write)
       } catch (error) {
-        if (!isForgeQError(error, 'unavailable')) return writeOneByOne({ session, batch, write, unknown, cause: error })
+        if (isRefusal(error)) return writeOneByOne(session, batch, write, error)
         if (givenUp?.aborted) return
-        unknown = true
+        if (isLocked(error)) {
+          const free = await withoutLocked(batch).catch(() => batch)
+          if (free.length < batch.length) return free.length > 0 ? writeUntilAnswered(session, free, write) : undefined
+        } else for (const report of batch) doubtful.add(report)
         log.warn({ err: error, outcomes: batch.length }, 'outcomes were not answered for; repeating them')
         await sleep(pauseMs * (0.75 + Math.random() / 2), undefined, givenUp && { signal: givenUp }).catch(() => {})
       }
     }
   }
 
+  async function writeOnce(session: Session, batch: readonly Report[], write: Write): Promise<void> {
+    const accepted = await write(db, session, batch, keeping)
+    const asked = batch.filter((report) => doubtful.has(report) && !accepted.has(report.lease.id))
+    const earlier =
+      asked.length > 0
+        ? await acceptedBefore(
+            db,
+            session.id,
+            asked.map(({ lease }) => lease),
+          )
+        : undefined
+    for (const report of batch) {
+      const state = accepted.get(report.lease.id) ?? earlier?.get(report.lease.id)
+      settle(report, state === undefined ? { accepted: false } : { accepted: true, state })
+    }
+  }
+
+  /** Somebody else holds some of these jobs for longer than anybody waits: they come back when he lets go. */
+  async function withoutLocked(batch: Report[]): Promise<Report[]> {
+    const locked = await lockedJobs(
+      db,
+      batch.map(({ lease }) => lease.id),
+    )
+    for (const report of batch) if (locked.has(report.lease.id)) void returnWhenFree(report)
+    return batch.filter(({ lease }) => !locked.has(lease.id))
+  }
+
+  async function returnWhenFree(report: Report): Promise<void> {
+    const { id } = report.lease
+    log.warn({ job_id: id }, 'somebody has locked a job whose outcome is to be written; waiting for it')
+    for (let pauseMs = FIRST_PAUSE_MS; !givenUp?.aborted; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
+      await sleep(pauseMs * (0.75 + Math.random() / 2), undefined, givenUp && { signal: givenUp }).catch(() => {})
+      const locked = await lockedJobs(db, [id]).catch(() => undefined)
+      if (locked?.size === 0) return enqueue(report)
+    }
+  }
+
   /** Something in this batch is more than the store can take: the others must not pay for it. */
-  async function writeOneByOne({ session, batch, write, unknown, cause }: Refused): Promise<void> {
+  async function writeOneByOne(session: Session, batch: Report[], write: Write, cause: unknown): Promise<void> {
     if (batch.length > 1) {
-      for (const report of batch) await writeUntilAnswered(session, [report], write, unknown)
+      for (const report of batch) await writeUntilAnswered(session, [report], write)
       return
     }
     const [report] = batch as [Report]
     log.error({ err: cause, job_id: report.lease.id }, 'an outcome could not be stored')
     const instead = storableInstead(report, cause)
     if (!instead) return settle(report, { accepted: false })
+    if (doubtful.has(report)) doubtful.add(instead)
     await Promise.all(writesOf(session, [instead]))
+  }
+
+  function enqueue(report: Report): void {
+    waiting.push(report)
+    // One microtask gathers what ends in the same turn of the loop.
+    writing ??= Promise.resolve().then(drain)
   }
 
   return {
@@ -113,30 +167,18 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
     push(report) {
       unsettled.set(report.lease.id, (unsettled.get(report.lease.id) ?? 0) + 1)
       if (report.completing) return ownTransactions.push(report)
-      waiting.push(report)
-      // One microtask gathers what ends in the same turn of the loop.
-      writing ??= Promise.resolve().then(drain)
+      enqueue(report)
     },
     async flush(signal) {
       givenUp = signal
-      const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
       const own = ownTransactions.flush(signal)
-      while (writing && !signal.aborted) await Promise.race([writing, aborted])
+      while (unsettled.size > 0 && !signal.aborted) await sleep(LOOK_MS, undefined, { signal }).catch(() => {})
       await own
     },
   }
 }
 
 const sizeOf = ({ outcome }: Report): number => ('resultJson' in outcome ? outcome.resultJson.length : 500)
-
-interface Refused {
-  session: Session
-  batch: Report[]
-  write: Write
-  /** An answer to these was lost before. */
-  unknown: boolean
-  cause: unknown
-}
 
 function bySession(reports: readonly Report[]): Map<Session, Report[]> {
   const groups = new Map<Session, Report[]>()

@@ -2,7 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isForgeQError } from '../errors.ts'
 import { backendLives } from '../store/backends.ts'
 import type { Connection, DatabasePool } from '../store/database.ts'
-import { claimJobs, findLanes, type LaneClaim, type LeasedJob, noteStarts, pausedQueues } from '../store/leases.ts'
+import {
+  claimJobs,
+  findLanes,
+  LANES_SEEN_WHOLE,
+  type LaneClaim,
+  type LeasedJob,
+  noteStarts,
+  pausedQueues,
+} from '../store/leases.ts'
 import { noteSuspect } from '../store/quarantine.ts'
 import { syncLeases } from '../store/recovery.ts'
 import { waitAtMost } from '../store/wait-at-most.ts'
@@ -193,7 +201,8 @@ export class StoreLeases {
       if (taken.length === room) {
         this.#lanes.advance(taken)
         more = true
-      } else if (this.#lanes.positioned) {
+      } else if (taken.length > 0 && lanes.length > LANES_SEEN_WHOLE) more = true
+      else if (this.#lanes.positioned) {
         this.#lanes.rewind()
         this.#woken = true
       }

@@ -154,6 +154,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 
   function onVerdict(report: Report, verdict: Verdict): void {
     metrics.reported(report, verdict)
+    dispatcher.settled()
     if (verdict.accepted && verdict.state === 'completed' && !log.isLevelEnabled('info')) return
     const { lease, outcome, ranMs } = report
     const fields = { job_id: lease.id, job_type: lease.type, queue: lease.queue, token: lease.token }

@@ -42,6 +42,14 @@ describe('a loop', () => {
     expect(handled).toEqual([10, 10, 4])
   })
 
+  test('goes on after a full batch although whoever comes next would have no turn', async () => {
+    const batches = [10, 10, 4]
+    let passes = 0
+    let turns = 0
+    make(async () => batches[passes++] ?? 0, { turn: async () => turns++ === 0 }).start()
+    await until('the batches are done', () => passes === 3)
+  })
+
   test('sleeps until there is something to do', async () => {
     const began = performance.now()
     const at: number[] = []

@@ -9,7 +9,7 @@ import { endSession } from '../../src/store/sessions.ts'
 import { testDatabase } from '../support/database.ts'
 import { insertJob, insertSession, type JobFields, jobOf } from '../support/factory.ts'
 import { loopContext } from '../support/loops.ts'
-import { gate, jobIn } from '../support/worker.ts'
+import { gate, jobIn, until } from '../support/worker.ts'
 
 const db = testDatabase()
 const recovery = (fields: Partial<LoopContext> = {}) => createRecovery(loopContext(db.pool, fields))
@@ -233,6 +233,20 @@ describe('recovery', () => {
         `select state, attempt, lost, count(*)::int as n from forgeq.jobs where queue = 'crowd' group by 1, 2, 3`,
       ),
     ).toEqual([{ state: 'pending', attempt: 1, lost: 1, n: 1_200 }])
+  })
+
+  test('takes the jobs of a dead worker back in time although the clock was set back by an hour', async () => {
+    const session = await insertSession(db.pool, { expiresInMs: 3_600_000 + 200, startedUpto: 1 })
+    await db.sql(
+      `update forgeq.sessions set last_heartbeat_at = clock_timestamp() + interval '1 hour' where id = $1`,
+      session,
+    )
+    const id = await insertJob(db.pool, { state: 'running', session })
+    const one = recovery()
+    await one.runOnce()
+    expect(await jobOf(db.pool, id)).toMatchObject({ state: 'running' })
+    await until('its lease is over', async () => (await one.runOnce()) === 1)
+    expect(await jobOf(db.pool, id)).toMatchObject({ state: 'pending', lost: 1 })
   })
 
   test('reads in a pass what grows with the workers, not with the jobs that they run', async () => {

@@ -41,6 +41,23 @@ describe("a job in the caller's transaction", () => {
     })
   })
 
+  test.each(['repeatable read', 'serializable'])(
+    'takes no id of its own where it goes on seeing what was there at its begin: %s',
+    async (isolation) => {
+      await withCaller(db, async (caller) => {
+        await caller.query(`begin isolation level ${isolation}`)
+        const refused = forgeq.enqueue('frozen', {}, { tx: caller, id: uuidv7() })
+        await expect(refused).rejects.toMatchObject({
+          code: 'invalid_request',
+          message: expect.stringContaining(isolation),
+        })
+        await forgeq.enqueue('frozen', {}, { tx: caller, idempotencyKey: uuidv7() })
+        await caller.query('commit')
+      })
+      expect(await jobsOf('frozen')).toBeGreaterThan(0)
+    },
+  )
+
   test('belongs to a savepoint like everything else', async () => {
     await withCaller(db, async (caller) => {
       await caller.query('begin')

@@ -304,3 +304,34 @@ test('of very many priorities the highest are told, and that there are more', as
   )
   expect(partial).toBe(true)
 })
+
+test('of very many lanes the highest priority and the earliest due come first all the same', async () => {
+  const session = await insertSession(db.pool)
+  await db.sql(
+    `insert into forgeq.jobs (id, queue, type, state, priority, run_at, created_at, payload, max_attempts)
+     select gen_random_uuid(), 'crowd', 'low-' || type, 'pending', 0, clock_timestamp() - interval '1 hour' + n * interval '1 s', clock_timestamp(), '{}'::jsonb, 25
+       from generate_series(1, 20) as type, generate_series(1, 50) as n
+     union all
+     select gen_random_uuid(), 'crowd', 'urgent', 'pending', 100, clock_timestamp(), clock_timestamp(), '{}'::jsonb, 25 from generate_series(1, 100) as n
+     union all
+     select gen_random_uuid(), 'crowd', 'early', 'pending', 0, clock_timestamp() - interval '2 hours' + n * interval '1 s', clock_timestamp(), '{}'::jsonb, 25
+       from generate_series(1, 100) as n`,
+  )
+  const types = ['urgent', 'early', ...Array.from({ length: 20 }, (_, n) => `low-${n + 1}`)]
+  const order: string[] = []
+  for (let nextLeaseNo = 1; order.length < 220;) {
+    const { lanes } = await findLanes(db.pool, { queues: ['crowd'], types })
+    const taken = await claimJobs(db.pool, {
+      sessionId: session,
+      lanes: lanes.map((lane) => ({ ...lane, after: null })),
+      limit: 30,
+      nextLeaseNo,
+      startable: 0,
+    })
+    expect(taken.length).toBeGreaterThan(0)
+    nextLeaseNo += taken.length
+    order.push(...taken.map(({ type }) => type.split('-')[0]!))
+  }
+  expect(order.slice(0, 200)).toEqual([...Array<string>(100).fill('urgent'), ...Array<string>(100).fill('early')])
+  expect(new Set(order.slice(200))).toEqual(new Set(['low']))
+})

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { describe, expect, test } from 'vitest'
-import { formerSessions, registerSession } from '../../src/store/sessions.ts'
+import { type FormerSession, formerSessions, registerSession } from '../../src/store/sessions.ts'
 import { allowed, brakeAfter, isAliveHere, startPauseMs } from '../../src/worker/crash-brake.ts'
 import { uuidv7 } from 'uuidv7'
 import { testDatabase } from '../support/database.ts'
@@ -8,30 +8,37 @@ import { insertJob, jobOf } from '../support/factory.ts'
 import { gate, handler, handlers, jobIn, testWorker, until } from '../support/worker.ts'
 
 const db = testDatabase()
-const died = { id: '1', pid: 1, endReason: 'lease expired', livedMs: 200 }
+let moment = 0
+/** Newest first: each died before the one told before it began. */
+const session = (fields: Partial<FormerSession> = {}): FormerSession => {
+  moment -= 1_000
+  return { id: '1', pid: 1, livedMs: 200, startedAtMs: moment, lastSeenAtMs: moment + 200, ...fields }
+}
+const dead = (fields: Partial<FormerSession> = {}) => session({ endReason: 'lease expired', ...fields })
+const deaths = (n: number) => Array.from({ length: n }, () => dead())
 const gone = () => false
 
 describe('the pause before the first lease', () => {
   test('comes with the third death in a row, and doubles up to a minute', () => {
-    const pauses = [0, 1, 2, 3, 4, 5, 8, 9, 10, 20].map((n) =>
-      startPauseMs(
-        Array.from({ length: n }, () => died),
-        gone,
-      ),
-    )
+    const pauses = [0, 1, 2, 3, 4, 5, 8, 9, 10, 20].map((n) => startPauseMs(deaths(n), gone))
     expect(pauses).toEqual([0, 0, 0, 1_000, 2_000, 4_000, 32_000, 60_000, 60_000, 60_000])
   })
 
   test('counts a death that nobody has noticed yet, and passes over a live worker of the same name', () => {
-    const unnoticed = { id: '2', pid: 7, livedMs: 100 }
-    expect(startPauseMs([unnoticed, unnoticed, unnoticed], gone)).toBe(1_000)
-    expect(startPauseMs([unnoticed, unnoticed, unnoticed], () => true)).toBe(0)
-    expect(startPauseMs([{ id: '3', pid: 8, livedMs: 100 }, died, died, died], ({ pid }) => pid === 8)).toBe(1_000)
+    const unnoticed = [session(), session(), session()]
+    expect(startPauseMs(unnoticed, gone)).toBe(1_000)
+    expect(startPauseMs(unnoticed, () => true)).toBe(0)
+    expect(startPauseMs([session({ pid: 8 }), ...deaths(3)], ({ pid }) => pid === 8)).toBe(1_000)
   })
 
   test('is forgotten once a worker has stopped by itself or lived long enough', () => {
-    expect(startPauseMs([{ ...died, endReason: 'stopped' }, died, died, died], gone)).toBe(0)
-    expect(startPauseMs([{ ...died, livedMs: 30_000 }, died, died, died], gone)).toBe(0)
+    expect(startPauseMs([dead({ endReason: 'stopped' }), ...deaths(3)], gone)).toBe(0)
+    expect(startPauseMs([dead({ livedMs: 30_000 }), ...deaths(3)], gone)).toBe(0)
+  })
+
+  test('counts workers that lived side by side and died together once', () => {
+    const together = Array.from({ length: 10 }, () => dead({ startedAtMs: 0, lastSeenAtMs: 5_000 }))
+    expect(startPauseMs(together, gone)).toBe(0)
   })
 
   test('is followed by one job, until the worker has lived long enough', () => {
@@ -70,16 +77,16 @@ describe('what is known of a worker’s earlier processes', () => {
     const first = await register({ name: 'again', pid: 1 })
     const second = await register({ name: 'again', pid: 1, formerId: first, pauseMs: 1_000 })
     await db.sql(`update forgeq.sessions set last_heartbeat_at = started_at + interval '5 s' where id = $1`, second)
-    expect(await former({ name: 'again', pid: 9 })).toEqual([{ id: second, pid: 1, livedMs: 4_000 }])
+    expect(await former({ name: 'again', pid: 9 })).toMatchObject([{ id: second, pid: 1, livedMs: 4_000 }])
   })
 })
 
 test('the sessions of this process are alive, and those of a process with its number before are not', () => {
   const pid = process.pid
-  expect(isAliveHere({ id: 'a', pid, livedMs: 1 }, new Set(['a']))).toBe(true)
-  expect(isAliveHere({ id: 'b', pid, livedMs: 1 }, new Set(['a']))).toBe(false)
-  expect(isAliveHere({ id: 'b', pid: process.ppid, livedMs: 1 }, new Set())).toBe(true)
-  expect(isAliveHere({ id: 'b', pid: process.ppid, livedMs: 1, endReason: 'lease expired' }, new Set())).toBe(false)
+  expect(isAliveHere(session({ id: 'a', pid }), new Set(['a']))).toBe(true)
+  expect(isAliveHere(session({ id: 'b', pid }), new Set(['a']))).toBe(false)
+  expect(isAliveHere(session({ pid: process.ppid }), new Set())).toBe(true)
+  expect(isAliveHere(dead({ pid: process.ppid }), new Set())).toBe(false)
 })
 
 test('a worker that has died three times waits, runs one job, and leaves the next to others', async () => {

@@ -152,6 +152,15 @@ describe('a job that was lost before, with a handler module', () => {
     await jobIn(db.pool, next, 'running')
   })
 
+  test('may send what it likes to its worker', async () => {
+    const id = await suspect('talkative')
+    await moduleWorker(
+      'talkative',
+      `export default () => { for (const message of [null, 1, 'x', {}, { kind: 'log', line: 'ready' }, { kind: 'result', result: 7 }]) process.send(message); return 'heard' }`,
+    )
+    expect(await endOf(db.pool, id)).toMatchObject({ state: 'completed', resultJson: '"heard"' })
+  })
+
   test('waits uncounted while no process can be started', async () => {
     const node = process.execPath
     const id = await suspect('unstartable')

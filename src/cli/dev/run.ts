@@ -7,7 +7,7 @@ import { firstFreePort } from '../port.ts'
 import { removeServerFile } from '../server-file.ts'
 import { openLog } from '../session.ts'
 import { readSettings, type Settings } from '../settings.ts'
-import { afterTold, stopLimitMs, stopOnSignal } from '../stopping.ts'
+import { afterTold, endInTime, stopOnSignal } from '../stopping.ts'
 import { enqueueHello, offerHello } from './hello.ts'
 import { createSupervisor } from './supervisor.ts'
 import { watchHandlers } from './watch.ts'
@@ -30,6 +30,7 @@ async function run(
   const { config } = settings
   const log = await openLog(io, settings)
   const stopping = stopOnSignal(io)
+  endInTime(stopping, config.graceMs, log)
   // Its process loads its code while the database starts.
   const worker = createSupervisor({ config, log })
   try {
@@ -45,13 +46,9 @@ async function run(
         if (hello) await enqueueHello({ out }, app.queue, stopping.signal)
       }
       await stopping.told
-      stopping.limit(stopLimitMs(config.graceMs) + 500, 0, () =>
-        log.warn('the stop took too long; the process ends now'),
-      )
       removeServerFile(config, process.pid)
       await watch.close()
-      await worker.stop(config.graceMs)
-      await server.close()
+      await Promise.all([worker.stop(config.graceMs), server.close()])
     } finally {
       await app.close()
     }

@@ -6,9 +6,10 @@ import { resultOfThrown, type RunResult } from '../../job/outcome.ts'
 import { runHandler } from '../executor.ts'
 import { loadModuleHandler } from '../load-handlers.ts'
 import { Run } from '../run.ts'
-import { type ChildOrder, type FromChild, PULSE_MS, type ToChild } from './messages.ts'
+import { type ChildOrder, type FromChild, type Marked, PULSE_MS, type ToChild } from './messages.ts'
 
-const send = (message: FromChild) => process.send?.(message)
+const send = (message: FromChild, then: () => void = () => {}) =>
+  process.send?.({ forgeq: message } satisfies Marked, () => then())
 
 let run: Run | undefined
 /** An abort may come while the module is still loading. */
@@ -27,8 +28,7 @@ async function runOrder(order: ChildOrder): Promise<RunResult> {
       middleware: [],
       maxResultBytes,
       keeping,
-      completing: () =>
-        new Promise((resolve) => process.send?.({ kind: 'completing' } satisfies FromChild, () => resolve())),
+      completing: () => new Promise((resolve) => send({ kind: 'completing' }, resolve)),
       log: pino({ level: logLevel }, { write: (line) => send({ kind: 'log', line }) }),
       progress: (_lease, value, message) =>
         send({ kind: 'progress', value, ...(message !== undefined && { message }) }),
@@ -46,7 +46,7 @@ process.on('message', (message: ToChild) => {
   }
   void runOrder(message.order).then((result) => {
     // What the handler left open must not keep the process.
-    process.send?.({ kind: 'result', result } satisfies FromChild, () => process.exit(0))
+    send({ kind: 'result', result }, () => process.exit(0))
   })
 })
 // Without its worker there is nobody to report to. The thread sees to that when this one is blocked.

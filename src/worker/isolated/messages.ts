@@ -26,4 +26,12 @@ export type FromChild =
   /** The event loop turns. */
   | { kind: 'pulse' }
 
+/** Ours among what a handler may send by itself. */
+export interface Marked {
+  forgeq: FromChild
+}
+
+export const messageOf = (received: unknown): FromChild | undefined =>
+  typeof received === 'object' && received !== null ? (received as Partial<Marked>).forgeq : undefined
+
 export const PULSE_MS = 500

@@ -8,7 +8,7 @@ import type { Handler } from '../handler.ts'
 import type { Lease } from '../lease.ts'
 import { endOnExit, killGroup } from '../process-group.ts'
 import type { Run } from '../run.ts'
-import { type FromChild, PULSE_MS, type ToChild } from './messages.ts'
+import { messageOf, PULSE_MS, type ToChild } from './messages.ts'
 
 export interface IsolationContext {
   maxResultBytes: number
@@ -47,8 +47,10 @@ export function runIsolated(handler: Handler, run: Run, context: IsolationContex
       killGroup(child, 'SIGKILL')
     }, PULSE_MS)
 
-    child.on('message', (message: FromChild) => {
+    child.on('message', (received) => {
       missed = 0
+      const message = messageOf(received)
+      if (!message) return
       if (message.kind === 'result') result = message.result
       else if (message.kind === 'progress') context.progress(run.lease, message.value, message.message)
       else if (message.kind === 'completing') run.completion = 'asked'
