@@ -62,8 +62,11 @@ export async function newJobFrom(
     throw invalidJob([{ path: 'type', message: 'must be a type or what defineJob returned' }])
   }
   const checked = definition?.payload ? await validated(definition, payload) : payload
-  const json = toPayloadJson(checked === undefined ? {} : checked)
-  if (json.problem !== undefined) throw invalidJob([json.problem])
+  const json = toPayloadJson(checked === undefined ? {} : checked, { maxBytes: maxPayloadBytes })
+  if (json.problem !== undefined) {
+    const { path, message } = json.problem
+    throw new ForgeQError(json.code, `${path}: ${message}`, { errors: [json.problem] })
+  }
   const fields = { ...defaultsOf(definition), ...wireFields(options), type: definition?.type ?? job }
   const parsed = enqueueFromFields(fields, json.text, { maxPayloadBytes })
   if (parsed.job) return parsed.job

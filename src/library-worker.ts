@@ -2,6 +2,7 @@ import { type Logger, pino } from 'pino'
 import type { Config } from './config.ts'
 import { ForgeQError } from './errors.ts'
 import { DURATION_HELP, parseDuration } from './job/duration.ts'
+import { isKey } from './job/name.ts'
 import { startLoops } from './loops/start.ts'
 import type { OpenedDatabase } from './open-database.ts'
 import { keepingOf } from './queue/create.ts'
@@ -141,8 +142,11 @@ export function createLibraryWorker({ settings, config: base, open }: LibraryWor
 
 function configured(
   base: Config,
-  { concurrency, queues, grace, lease, heartbeat, abortGrace, stallLimit }: WorkerSettings,
+  { name, concurrency, queues, grace, lease, heartbeat, abortGrace, stallLimit }: WorkerSettings,
 ): Config {
+  if (name !== undefined && !isKey(name)) {
+    throw new ForgeQError('invalid_config', 'worker: name must be 1 to 255 bytes of UTF-8 without control characters')
+  }
   if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency >= 1)) {
     throw new ForgeQError('invalid_config', 'worker: concurrency must be a whole number of at least 1')
   }

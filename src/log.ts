@@ -1,6 +1,8 @@
-import pino, { type Logger } from 'pino'
+import pino, { type LogFn, type Logger } from 'pino'
 import { prettyLine } from './log-pretty.ts'
 import { isForgeQError } from './errors.ts'
+import { toJobError } from './job/job-error.ts'
+import { readSafely, textSafely } from './job/read-safely.ts'
 import { safeJson } from './safe-json.ts'
 
 export type { Logger }
@@ -41,7 +43,7 @@ export function createLog({ level, format, stream, color = false, secrets = [] }
   const mask = maskOf(secrets)
   const detailed = level === 'debug' || level === 'trace'
   const errorView = (error: unknown): unknown => {
-    const view = pino.stdSerializers.err(error as Error)
+    const view = viewOf(error)
     // What is thrown on purpose says it all in its message; where it came from is for whoever asks for details.
     return detailed || !isForgeQError(error) ? view : { ...view, message: error.message, stack: undefined }
   }
@@ -57,10 +59,38 @@ export function createLog({ level, format, stream, color = false, secrets = [] }
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: REDACTED.flatMap((name) => [name, `*.${name}`]), censor: '***' },
       serializers: { err: errorView, error: errorView },
+      hooks: { logMethod: writeAnyhow },
     },
     { write },
   )
 }
+
+/** A frozen error, one that lies in itself or has a getter that throws is more than pino's own view of it takes. */
+function viewOf(error: unknown): object {
+  try {
+    return pino.stdSerializers.err(error as Error)
+  } catch {
+    const { name: type, fingerprint: _, ...view } = toJobError(error)
+    return { type, ...view }
+  }
+}
+
+/** Whoever logs a value that cannot be read still has its line, and goes on: a job never fails by what it logs. */
+function writeAnyhow(this: Logger, given: Parameters<LogFn>, write: LogFn): void {
+  const args = given as unknown[]
+  try {
+    write.apply(this, (hasText(args[0]) ? args : [textSafely(args[0])]) as Parameters<LogFn>)
+  } catch (error) {
+    const message = args.find((arg) => typeof arg === 'string')
+    write.call(this, { unreadable: toJobError(error).message }, message ?? 'a line that cannot be read')
+  }
+}
+
+/** False for what pino would make a line of that is no JSON. */
+const hasText = (first: unknown): boolean =>
+  typeof first === 'object' && first instanceof Error
+    ? typeof readSafely(first, 'message') !== 'symbol'
+    : typeof first !== 'symbol'
 
 function maskOf(secrets: readonly string[]): (line: string) => string {
   // As they stand in a JSON line. A very short one would black out half of every line.

@@ -2,6 +2,7 @@ import { parseDatabaseUrl } from '../database-url.ts'
 import { formatDuration, parseDuration } from '../job/duration.ts'
 import { isQueueName, QUEUE_HELP } from '../job/name.ts'
 import { nearest } from '../job/nearest.ts'
+import { hasLoneSurrogate } from '../job/text.ts'
 import type { Kind } from './settings.ts'
 
 export type Checked = { value: unknown; problem?: never } | { value?: undefined; problem: string }
@@ -10,9 +11,10 @@ export type Checked = { value: unknown; problem?: never } | { value?: undefined;
 export function check(kind: Kind, raw: unknown): Checked {
   switch (kind.is) {
     case 'text':
-      return typeof raw === 'string' && raw.trim() !== ''
+      if (typeof raw !== 'string' || raw.trim() === '') return { problem: 'must be text that is not empty' }
+      return raw.length <= MAX_TEXT && isPrintable(raw)
         ? { value: raw }
-        : { problem: 'must be text that is not empty' }
+        : { problem: `must be at most ${MAX_TEXT} characters, no control characters among them` }
     case 'databaseUrl': {
       const { problem } = typeof raw === 'string' ? parseDatabaseUrl(raw) : { problem: 'must be text' }
       return problem === undefined ? { value: raw } : { problem }
@@ -41,6 +43,11 @@ export function check(kind: Kind, raw: unknown): Checked {
     }
   }
 }
+
+const MAX_TEXT = 4_096
+
+/** Neither a path nor a name holds what no log line and no text column can. */
+const isPrintable = (text: string): boolean => !/[\0-\x1f\x7f-\x9f]/.test(text) && !hasLoneSurrogate(text)
 
 function within(value: number, { min, max }: { min: number; max: number }, show: (value: number) => string): Checked {
   return value >= min && value <= max ? { value } : { problem: `must be from ${show(min)} to ${show(max)}` }

@@ -28,9 +28,12 @@ export function toJobError(thrown: unknown): JobError {
     ...(stack.text !== '' && { stack: stack.text }),
     ...(code !== undefined && { code }),
     fingerprint: fingerprintOf(name.text, message.text),
-    ...((name.cut || message.cut || stack.cut) && { truncated: true }),
+    ...((name.cut || message.cut || stack.cut || wasCut(thrown)) && { truncated: true }),
   }
 }
+
+/** Of a program's words only the end is kept, before an error is made of them. */
+const wasCut = (thrown: unknown): boolean => isObject(thrown) && readSafely(thrown, 'truncated') === true
 
 function nameOf(thrown: unknown): string {
   const name = isObject(thrown) ? readSafely(thrown, 'name') : undefined

@@ -32,8 +32,11 @@ export function toJson(value: unknown, { maxBytes }: { maxBytes: number }): Valu
 }
 
 function tooLarge(bytes: number): ValueJson {
-  return { json: `{"forgeq_truncated": true, "bytes": ${bytes}}`, truncated: true, originalBytes: bytes }
+  return { json: truncationMarker(bytes), truncated: true, originalBytes: bytes }
 }
+
+/** JSON text of what stands in the place of a result that takes too many bytes. */
+export const truncationMarker = (bytes: number): string => `{"forgeq_truncated": true, "bytes": ${bytes}}`
 
 /** An array or object that is being written. */
 interface Level {

@@ -50,12 +50,9 @@ function withoutToJson(value: unknown, key: string): unknown {
 function objectShape(value: object): Shape {
   if (Array.isArray(value)) return list(value, value)
   if (Object.getPrototypeOf(value) === Object.prototype) return record(value, value as Record<string, unknown>)
-  if (value instanceof Map) {
-    const keys = [...(value.keys() as Iterable<unknown>)]
-    if (!keys.every((key) => typeof key === 'string')) return list(value, [...value])
-    return { kind: 'record', value, keys, get: (key) => value.get(key) as unknown }
-  }
-  if (value instanceof Set) return list(value, [...value])
+  if (value instanceof Map) return mapShape(value)
+  // What it really holds: the iteration of a subclass may have no end.
+  if (value instanceof Set) return list(value, [...Set.prototype.values.call(value)])
   if (value instanceof ArrayBuffer) return list(value, new Uint8Array(value))
   if (ArrayBuffer.isView(value)) return viewShape(value)
   if (value instanceof Error) return record(value, errorFields(value))
@@ -63,6 +60,12 @@ function objectShape(value: object): Shape {
   if (raw !== undefined) return { kind: 'text', json: raw }
   const primitive = unboxed(value)
   return typeof primitive === 'object' ? record(value, value as Record<string, unknown>) : shapeOf(primitive, '')
+}
+
+function mapShape(value: Map<unknown, unknown>): Shape {
+  const keys = [...Map.prototype.keys.call(value)] as unknown[]
+  if (!keys.every((key) => typeof key === 'string')) return list(value, [...Map.prototype.entries.call(value)])
+  return { kind: 'record', value, keys, get: (key) => Map.prototype.get.call(value, key) as unknown }
 }
 
 /** A Buffer keeps the form that Node gives it and reads back: `{"type":"Buffer","data":[…]}`. */

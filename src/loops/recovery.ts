@@ -1,4 +1,4 @@
-import { type LostJob, lockLostJobs, type Recovered, recoverJobs } from '../store/recovery.ts'
+import { type LostJob, lockLostJobs, recoverJobs } from '../store/recovery.ts'
 import { endExpiredSessions, nextExpiryMs } from '../store/sessions.ts'
 import type { LoopContext } from './context.ts'
 import { createLoop, type Loop } from './loop.ts'
@@ -42,27 +42,26 @@ async function recoverBatch(context: LoopContext, setAside: SetAside): Promise<n
   )
 }
 
-/** Locks, decides and writes in one transaction: a death in between leaves the jobs as they were. */
+/**
+ * Looks, decides, writes: no lock is held in between, and the write has its own fences. A death in between leaves the jobs
+ * as they were.
+ */
 async function takeBack(
   { db, keeping, log, wakeWorkers }: LoopContext,
   which: { limit: number; except?: readonly string[]; only?: string },
-  onLocked: (jobs: readonly LostJob[]) => void = () => {},
+  onFound: (jobs: readonly LostJob[]) => void = () => {},
 ): Promise<number> {
-  const { lost, decided } = await db.transaction(async (tx) => {
-    const lost = await lockLostJobs(tx, which)
-    onLocked(lost)
-    const decided = lost.map((job) => decideLost(job))
-    if (decided.length > 0) await recoverJobs(tx, decided, keeping)
-    return { lost, decided }
-  })
-  for (const job of decided)
-    log.warn(
-      { job_id: job.id, state: job.state, worker: job.worker?.name, error: job.error?.message },
-      'took back a lost job',
-    )
-  wakeWorkers(queuesOfReady(lost, decided))
-  return lost.length
+  const lost = await lockLostJobs(db, which)
+  onFound(lost)
+  if (lost.length === 0) return 0
+  const decided = lost.map((job) => decideLost(job))
+  const written = await recoverJobs(db, decided, keeping)
+  const ready = new Set<string>()
+  for (const [index, { id, state, worker, error }] of decided.entries()) {
+    if (!written.has(id)) continue
+    log.warn({ job_id: id, state, worker: worker?.name, error: error?.message }, 'took back a lost job')
+    if (state === 'pending') ready.add(lost[index]!.queue)
+  }
+  wakeWorkers(ready)
+  return written.size
 }
-
-const queuesOfReady = (lost: readonly LostJob[], decided: readonly Recovered[]): Set<string> =>
-  new Set(lost.filter((_, index) => decided[index]?.state === 'pending').map(({ queue }) => queue))

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { ForgeQError, isForgeQError } from '../errors.ts'
 import type { Enqueued } from '../queue/job-queue.ts'
 import { maxJobBytes, parseEnqueue, type EnqueueDefaults } from '../wire/enqueue-body.ts'
@@ -86,15 +87,17 @@ function keyOf(context: HttpContext): EnqueueDefaults {
   if ((context.env?.incoming?.headersDistinct['idempotency-key']?.length ?? 1) > 1) {
     throw badRequest('Idempotency-Key', 'is given twice')
   }
-  // Node hands a header over as Latin-1, whatever its bytes were meant to be.
-  const key = parseIdempotencyKey(utf8FromLatin1(header))
+  const text = utf8FromLatin1(header)
+  const key = text === undefined ? undefined : parseIdempotencyKey(text)
   if (key === undefined)
     throw badRequest('Idempotency-Key', 'must be 1 to 255 bytes of UTF-8, plain or as a quoted string')
   return { idempotencyKey: key }
 }
 
-function utf8FromLatin1(header: string): string {
-  return Buffer.from(header, 'latin1').toString('utf8')
+/** Node hands a header over as Latin-1, whatever its bytes were meant to be. Undefined when they are no UTF-8: two keys must not become one. */
+function utf8FromLatin1(header: string): string | undefined {
+  const bytes = Buffer.from(header, 'latin1')
+  return isUtf8(bytes) ? bytes.toString('utf8') : undefined
 }
 
 function traceOf(context: HttpContext): EnqueueDefaults {

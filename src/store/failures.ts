@@ -25,12 +25,13 @@ export function isTransient(error: unknown): boolean {
 }
 
 /**
- * True when it is the statement's values that the store cannot take, whoever asks and however often: classes 21, 22, 23 and
- * 54, or what was never sent because it could not even be put into words. Everything else may be over tomorrow.
+ * True when it is the statement's values that the store cannot take, whoever asks and however often: classes 21, 22, 23,
+ * 44, 54 and P0 (a trigger of somebody else's that says no), or what was never sent because it could not even be put into
+ * words. Everything else may be over tomorrow.
  */
 export function isRefusal(error: unknown): boolean {
   const code = codeOf(error)
-  return isSqlState(code) ? /^(21|22|23|54)/.test(code) : !isTransient(error)
+  return isSqlState(code) ? /^(21|22|23|44|54|P0)/.test(code) : !isTransient(error)
 }
 
 /** True when somebody else holds a lock for longer than is waited for. */

@@ -61,8 +61,8 @@ interface LostRow {
 }
 
 /**
- * Locks running jobs that no live session holds, but for `except`; or that one. Rows that somebody else has locked are left for the next pass and do
- * not starve the rest. The caller decides and writes in the same transaction.
+ * Finds running jobs that no live session holds, but for `except`; or that one. Rows that somebody else has locked are
+ * left for the next pass and do not starve the rest.
  *
  * The session is looked up in a subquery of the condition and not joined: when a row has been leased again between the
  * look and the lock, PostgreSQL checks the condition once more for the row as it is now, with the joined row as it was
@@ -151,10 +151,16 @@ export interface Recovered {
 }
 
 /**
- * Writes what was decided about jobs that this transaction holds by `lockLostJobs`. One whose lease is another by now,
- * or whose session lives in the eyes of this newer snapshot, is left alone. Returns how many were written.
+ * Writes what was decided about jobs that `lockLostJobs` has found. It holds no lock from then to now, so that a process
+ * which freezes in between keeps nothing from the others: one whose lease is another by now, whose session lives in the
+ * eyes of this newer snapshot, that somebody has asked to cancel since, or has locked, is left alone. Returns the ids of
+ * those that were written.
  */
-export async function recoverJobs(db: Database, recovered: readonly Recovered[], keeping: Keeping): Promise<number> {
+export async function recoverJobs(
+  db: Database,
+  recovered: readonly Recovered[],
+  keeping: Keeping,
+): Promise<Set<string>> {
   const rows = recovered.map(({ id, token, sessionId, state, delayMs, counted, spared, worker, reason, error }) => ({
     id,
     token,
@@ -167,7 +173,7 @@ export async function recoverJobs(db: Database, recovered: readonly Recovered[],
     reason,
     error,
   }))
-  const [row] = await db.query<{ n: number }>(sql`
+  const written = await db.query<{ id: string }>(sql`
     /* forgeq:recover_jobs */
     with decided as materialized (
       select *
@@ -176,6 +182,15 @@ export async function recoverJobs(db: Database, recovered: readonly Recovered[],
        where not exists (
          select from forgeq.sessions as live
           where live.id = d.session and live.ended_at is null and live.expires_at > clock_timestamp())
+    ), held as materialized (
+      select job.id
+        from decided
+        join forgeq.jobs as job on job.id = any (array[decided.id])
+       where job.state = 'running' and job.token = any (array[decided.token]) and job.session_id is not distinct from decided.session
+         -- Somebody may have asked to cancel since: then it is decided anew.
+         and (job.cancel_requested_at is not null) = (decided.state = 'cancelled')
+       order by job.id
+         for update of job skip locked
     ), ${retention.from}${retentionJson(keeping)}${retention.as}, requeued as (
       -- \`any (array[…])\` and not \`=\`, which can be joined by reading the whole of a table that seems small.
       update forgeq.jobs as job
@@ -194,15 +209,13 @@ export async function recoverJobs(db: Database, recovered: readonly Recovered[],
                }),
              )} else job.attempts end
         from decided
-       where job.id = any (array[decided.id]) and job.state = 'running'
-         and job.token = any (array[decided.token]) and job.session_id is not distinct from decided.session
+       where job.id = any (array[decided.id]) and job.id = any (array(select id from held)) and job.state = 'running'
          and decided.state in ('pending', 'retrying')
       returning job.id, job.queue, job.type, decided.counted
     ), ended as (
       delete from forgeq.jobs as job
        using decided
-       where job.id = any (array[decided.id]) and job.state = 'running'
-         and job.token = any (array[decided.token]) and job.session_id is not distinct from decided.session
+       where job.id = any (array[decided.id]) and job.id = any (array(select id from held)) and job.state = 'running'
          and decided.state in ('dead', 'cancelled')
       returning job.id, job.seq, job.queue, job.type, job.priority, job.run_at, job.created_at, job.expires_at, job.payload,
                 case when decided.counted then job.attempt else greatest(job.attempt - 1, job.life_start) end as attempt,
@@ -222,8 +235,10 @@ export async function recoverJobs(db: Database, recovered: readonly Recovered[],
         from (select queue, type from requeued where counted union all select queue, type from ended where counted) as lost
        group by queue, type
     )
-    select (select count(*) from requeued) + (select count(*) from moved) as n`)
-  return row?.n ?? 0
+    select id from requeued
+    union all
+    select id from moved`)
+  return new Set(written.map((row) => row.id))
 }
 
 /** Leases that the store holds for a session and its worker does not know of. */

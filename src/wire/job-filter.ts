@@ -9,6 +9,7 @@ export const DEFAULT_LIMIT = 100
 export const MAX_LIMIT = 1_000
 
 const MAX_PAYLOAD_FILTERS = 10
+const MAX_PAYLOAD_TEXT = 1_000
 const PAYLOAD_PREFIX = 'payload.'
 
 /** What a list of jobs can be narrowed by. */
@@ -93,9 +94,10 @@ function takeLimit(filter: ParsedFilter, value: string): string | undefined {
 function takePayload(filter: ParsedFilter, name: string, value: string): string | undefined {
   const path = name.slice(PAYLOAD_PREFIX.length).split('.')
   const { payload = [] } = filter
-  if (path.includes('') || !isStorable(name))
+  if (path.includes('') || !isStorable(name) || name.length > MAX_PAYLOAD_TEXT)
     return 'must be payload.<path>, the steps of the path with dots between them'
-  if (!isStorable(value)) return 'must not hold NUL'
+  if (!isStorable(value) || value.length > MAX_PAYLOAD_TEXT)
+    return `must be text of up to ${MAX_PAYLOAD_TEXT} characters without NUL`
   if (payload.length >= MAX_PAYLOAD_FILTERS) return `at most ${MAX_PAYLOAD_FILTERS} filters look into the payload`
   filter.payload = [...payload, { path, value }]
   return undefined

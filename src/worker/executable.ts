@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { nonRetryable, snooze } from '../job/handler-signals.ts'
 import { checkJson } from '../job/json.ts'
-import { cutText } from '../job/text.ts'
+import { MAX_MESSAGE_BYTES } from '../job/job-error.ts'
+import { cleanText, utf8Bytes } from '../job/text.ts'
+import { truncationMarker } from '../job/value-json.ts'
 import { type Handler, JsonResult, type RunningJob } from './handler.ts'
 import { endOnExit, killGroup } from './process-group.ts'
 
@@ -14,7 +16,7 @@ const KILL_AFTER_SHUTDOWN_MS = 1_500
 /** Output that is still on its way when the program has ended. */
 const AFTER_EXIT_MS = 500
 const MAX_STDOUT_BYTES = 4_194_304
-const MAX_STDERR_BYTES = 16_384
+const MAX_STDERR = 16_384
 const MAX_LINE = 4_000
 
 /**
@@ -87,18 +89,21 @@ function collect(
       if (stdoutBytes <= MAX_STDOUT_BYTES) stdout.push(chunk)
     })
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-      stderr = (stderr + text).slice(-MAX_STDERR_BYTES).replace(/^[\udc00-\udfff]/, '') // half a character
+      stderr = withoutHalves((stderr + text).slice(-MAX_STDERR))
       const lines = (line + text).split('\n')
-      line = lines.pop()!.slice(-MAX_LINE)
-      for (const whole of lines) if (whole) log.info({ stream: 'stderr' }, whole.slice(0, MAX_LINE))
+      line = withoutHalves(lines.pop()!.slice(-MAX_LINE))
+      for (const whole of lines) if (whole) log.info({ stream: 'stderr' }, withoutHalves(whole.slice(0, MAX_LINE)))
     })
     let closing: NodeJS.Timeout | undefined
     child.on('exit', () => {
       // What it left behind may hold its output open for ever: the program itself has ended.
       closing = setTimeout(() => {
         killGroup(child, 'SIGKILL')
-        child.stdout!.destroy()
-        child.stderr!.destroy()
+        // Where something has blocked the loop, what was printed in time is read only in this turn of it.
+        setImmediate(() => {
+          child.stdout!.destroy()
+          child.stderr!.destroy()
+        })
       }, AFTER_EXIT_MS)
     })
     child.on('close', (code, signal) => {
@@ -108,6 +113,9 @@ function collect(
     })
   })
 }
+
+/** A cut may have gone through a pair of surrogates. */
+const withoutHalves = (text: string): string => text.replace(/^[\udc00-\udfff]|[\ud800-\udbff]$/g, '')
 
 /** What was printed, or how many bytes of it there were when they are too many to be kept. */
 type Stdout = Buffer | number
@@ -125,24 +133,38 @@ interface Ended {
 function resultOf({ code, signal, stdout, stderr, job, againMs }: Ended): unknown {
   if (job.signal.aborted && code !== 0) throw job.signal.reason
   if (code === 0) return parseResult(stdout)
-  const said = cutText(stderr.trim(), MAX_STDERR_BYTES).text
   if (code === EXIT_AGAIN) throw snooze(`${againMs}ms`)
   const how = code === null ? `was ended by ${signal}` : `ended with exit code ${code}`
-  const message = said ? `${said}\n(the program ${how})` : `the program ${how}`
-  if (code === EXIT_DEAD) throw nonRetryable(message)
+  const said = cleanText(stderr.trim())
+  const kept = endOf(said, MAX_MESSAGE_BYTES - how.length - MORE_THAN_HOW)
+  const message = kept ? `${kept}\n(the program ${how})` : `the program ${how}`
+  const truncated = kept.length < said.length
+  if (code === EXIT_DEAD) throw Object.assign(nonRetryable(message), { truncated })
   throw Object.assign(new Error(message), {
+    truncated,
     name: 'ProgramFailed',
     code: code === null ? String(signal) : `exit_${code}`,
     stack: undefined,
   })
 }
 
+/** What is around `how` in a message. */
+const MORE_THAN_HOW = 20
+
+/** The longest end of the text that takes at most `maxBytes` in UTF-8: the last words say most. */
+function endOf(text: string, maxBytes: number): string {
+  if (utf8Bytes(text) <= maxBytes) return text
+  const bytes = Buffer.from(text, 'utf8').subarray(-maxBytes)
+  const start = bytes.findIndex((byte) => (byte & 0xc0) !== 0x80)
+  return bytes.subarray(start).toString('utf8')
+}
+
 /** Nothing on stdout is no result; anything else must be JSON. What is far too long is replaced like any large result. */
 function parseResult(stdout: Stdout): unknown {
-  if (typeof stdout === 'number') return new JsonResult(`{"forgeq_truncated": true, "bytes": ${stdout}}`)
+  if (typeof stdout === 'number') return new JsonResult(truncationMarker(stdout))
   const text = stdout.toString('utf8').trim()
   if (text === '') return null
-  const checked = checkJson(text, { maxBytes: MAX_STDOUT_BYTES })
+  const checked = checkJson(text, { maxBytes: Infinity })
   if (checked.ok) return new JsonResult(text)
   const at = checked.path === '' ? '' : ` at ${checked.path}`
   throw new Error(`the program's output is not a result${at}: ${checked.message}`)

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { DatabasePool } from '../store/database.ts'
-import { isLocked, isRefusal } from '../store/failures.ts'
+import { isLocked, isRefusal, isUnknown } from '../store/failures.ts'
 import type { Keeping } from '../store/history.ts'
 import { lockedJobs } from '../store/locked.ts'
 import { acceptedBefore } from '../store/outcomes.ts'
@@ -36,6 +36,11 @@ const SLOW_MS = 500
 const MOST_IN_FLIGHT = 3
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 2_000
+/** So often a batch that the server refuses for no known reason is tried as a whole. */
+const TRIES_TOGETHER = 3
+/** So many of a batch are tried alone in vain before it is taken to be about none of them; twice as many the next time. */
+const FIRST_IN_VAIN = 10
+const MOST_IN_VAIN = 80
 
 /**
  * Writes outcomes in batches: what comes in while one write is under way goes into the next. A write whose answer is
@@ -88,17 +93,24 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
     return byRoad(reports).map(({ batch, write }) => writeUntilAnswered(session, batch, write))
   }
 
-  async function writeUntilAnswered(session: Session, batch: Report[], write: Write): Promise<void> {
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
+  async function writeUntilAnswered(session: Session, reports: Report[], write: Write): Promise<void> {
+    let batch = reports
+    for (let pauseMs = FIRST_PAUSE_MS, tries = 1; ; tries++, pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
       try {
         return await writeOnce(session, batch, write)
       } catch (error) {
-        if (isRefusal(error)) return writeOneByOne(session, batch, write, error)
-        if (givenUp?.aborted) return
+        const refused = isRefusal(error)
+        if (refused && batch.length === 1) return writeInstead(session, [[batch[0]!, error]])
+        if (givenUp?.aborted && !refused) return
         if (isLocked(error)) {
           const free = await withoutLocked(batch).catch(() => batch)
           if (free.length < batch.length) return free.length > 0 ? writeUntilAnswered(session, free, write) : undefined
-        } else for (const report of batch) doubtful.add(report)
+        } else if (!refused) for (const report of batch) doubtful.add(report)
+        const vain = tries >= TRIES_TOGETHER && !isLocked(error) && !isUnknown(error)
+        if (batch.length > 1 && (refused || vain)) {
+          batch = await writeApart(session, batch, write, FIRST_IN_VAIN * 2 ** Math.max(0, tries - TRIES_TOGETHER))
+          if (batch.length === 0) return
+        }
         log.warn({ err: error, outcomes: batch.length }, 'outcomes were not answered for; repeating them')
         await sleep(pauseMs * (0.75 + Math.random() / 2), undefined, givenUp && { signal: givenUp }).catch(() => {})
       }
@@ -122,6 +134,39 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
     }
   }
 
+  /**
+   * Something in this batch is more than the store can take, or makes the server fail again and again: the others must
+   * not pay for it. Writes each alone; where some can be written, the others go on beside everybody's way. Gives what is
+   * still to be written together, the untried first.
+   */
+  async function writeApart(
+    session: Session,
+    batch: readonly Report[],
+    write: Write,
+    inVain: number,
+  ): Promise<Report[]> {
+    const mostInVain = Math.min(MOST_IN_VAIN, inVain)
+    const failed: Report[] = []
+    const refused: Refused[] = []
+    let rest: readonly Report[] = []
+    let away = false
+    for (const [index, report] of batch.entries()) {
+      if (away || (failed.length === index && failed.length === mostInVain)) {
+        rest = batch.slice(index)
+        break
+      }
+      await writeOnce(session, [report], write).catch((error: unknown) => {
+        if (isRefusal(error)) return refused.push([report, error])
+        away = isUnknown(error)
+        return failed.push(report)
+      })
+    }
+    if (refused.length > 0) void writeInstead(session, refused)
+    if (away || failed.length + rest.length === batch.length) return [...rest, ...failed]
+    for (const report of failed) void writeUntilAnswered(session, [report], write)
+    return []
+  }
+
   /** Somebody else holds some of these jobs for longer than anybody waits: they come back when he lets go. */
   async function withoutLocked(batch: Report[]): Promise<Report[]> {
     const locked = await lockedJobs(
@@ -142,18 +187,19 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
     }
   }
 
-  /** Something in this batch is more than the store can take: the others must not pay for it. */
-  async function writeOneByOne(session: Session, batch: Report[], write: Write, cause: unknown): Promise<void> {
-    if (batch.length > 1) {
-      for (const report of batch) await writeUntilAnswered(session, [report], write)
-      return
+  async function writeInstead(session: Session, refused: readonly Refused[]): Promise<void> {
+    const instead: Report[] = []
+    for (const [report, cause] of refused) {
+      log.error({ err: cause, job_id: report.lease.id }, 'an outcome could not be stored')
+      const storable = storableInstead(report, cause)
+      if (!storable) {
+        settle(report, { accepted: false })
+        continue
+      }
+      if (doubtful.has(report)) doubtful.add(storable)
+      instead.push(storable)
     }
-    const [report] = batch as [Report]
-    log.error({ err: cause, job_id: report.lease.id }, 'an outcome could not be stored')
-    const instead = storableInstead(report, cause)
-    if (!instead) return settle(report, { accepted: false })
-    if (doubtful.has(report)) doubtful.add(instead)
-    await Promise.all(writesOf(session, [instead]))
+    await Promise.all(writesOf(session, instead))
   }
 
   function enqueue(report: Report): void {
@@ -177,6 +223,9 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
     },
   }
 }
+
+/** An outcome that the store cannot take, and what it said. */
+type Refused = readonly [Report, cause: unknown]
 
 const sizeOf = ({ outcome }: Report): number => ('resultJson' in outcome ? outcome.resultJson.length : 500)
 

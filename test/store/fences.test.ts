@@ -48,7 +48,7 @@ const FENCED: Record<string, (lease: Held) => Promise<boolean>> = {
       lease.sessionId,
     )
     const decided = { ...lease, state: 'pending' as const, delayMs: 0, counted: true, error: ERROR }
-    return (await recoverJobs(db.pool, [decided], keeping)) === 1
+    return (await recoverJobs(db.pool, [decided], keeping)).size === 1
   },
 }
 

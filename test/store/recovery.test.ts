@@ -34,7 +34,7 @@ async function recoverWhile(meanwhile: () => Promise<unknown>): Promise<{ locked
     recovering = db.pool.transaction(async (tx) => {
       const lost = await lockLostJobs(gated(tx), { limit: 100 })
       const decided = lost.map((job) => decideLost(job))
-      return { locked: lost.length, written: await recoverJobs(tx, decided, keeping) }
+      return { locked: lost.length, written: (await recoverJobs(tx, decided, keeping)).size }
     })
     await untilWaiting(db, 1)
     await meanwhile()

@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -153,7 +156,10 @@ describe('an executable handler', () => {
       `#!/bin/sh\ni=0\nwhile [ $i -lt 300 ]; do printf '🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁🦁' >&2; i=$((i+1)); done\nexit 1\n`,
     )
     expect(job.state).toBe('retrying')
-    expect(job.error).toMatchObject({ truncated: true, message: expect.stringMatching(/^🦁+$/u) })
+    expect(job.error).toMatchObject({
+      truncated: true,
+      message: expect.stringMatching(/^🦁+\n\(the program ended with exit code 1\)$/u),
+    })
   })
 
   test('is told in its environment which job it runs', async () => {
@@ -245,4 +251,28 @@ echo '"done"'
 `)
   expect(job).toMatchObject({ state: 'completed', resultJson: '"done"' })
   expect(performance.now() - startedAt).toBeLessThan(10_000)
+})
+
+test('whose program ends while the loop of its worker is blocked has read all that it said', async () => {
+  const ready = join(folder, 'ready-to-end')
+  const ran = outcomeOf(`#!/bin/sh\ntouch '${ready}'\nsleep 1.2\nprintf said\nprintf reason >&2\nexit 1\n`)
+  await until('the program runs', () => existsSync(ready))
+  const ranAt = Date.now()
+  const blockUntil = (ms: number) =>
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.max(0, ranAt + ms - Date.now()))
+  // One turn of the loop finds this data and the end of another child; while it reads the data, the program ends, whose
+  // end it then is told before what it said, and the end of the other child after it.
+  const pipe = createServer((socket) => socket.on('data', () => blockUntil(2_400))).listen(0, '127.0.0.1')
+  await once(pipe, 'listening')
+  const client = connect((pipe.address() as AddressInfo).port, '127.0.0.1')
+  await once(pipe, 'connection')
+  const other = spawn('sleep', ['0.1'], { stdio: 'ignore' })
+  other.on('exit', () => blockUntil(3_200))
+  await once(other, 'spawn')
+  client.write('x')
+  blockUntil(800)
+  const { job } = await ran
+  expect(job.error?.message).toBe('reason\n(the program ended with exit code 1)')
+  client.destroy()
+  pipe.close()
 })
