@@ -186,7 +186,8 @@ export async function recoverJobs(
       select job.id
         from decided
         join forgeq.jobs as job on job.id = any (array[decided.id])
-       where job.state = 'running' and job.token = any (array[decided.token]) and job.session_id is not distinct from decided.session
+       where job.id = any (array(select id from decided))
+         and job.state = 'running' and job.token = any (array[decided.token]) and job.session_id is not distinct from decided.session
          -- Somebody may have asked to cancel since: then it is decided anew.
          and (job.cancel_requested_at is not null) = (decided.state = 'cancelled')
        order by job.id
@@ -270,6 +271,8 @@ export async function syncLeases(
       select job.id, job.token, job.cancel_requested_at is not null as cancelling
         from forgeq.jobs as job
        where job.id = any (array(select id from held)) and job.session_id is not distinct from ${sessionId}::uuid
+         -- Leased anew by this very session since the look: not what was lost.
+         and job.lease_no <= ${upto}::bigint
        order by job.id
          for update
     ), given_back as (

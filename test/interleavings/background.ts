@@ -7,10 +7,10 @@ import type { World } from './world.ts'
 
 export type RecoveryStep = 'recover' | 'recover, held'
 
-/** Recovery as the product runs it: it ends sessions, then locks, writes and commits, each when it is told to. */
+/** Recovery as the product runs it: it ends sessions, then looks and writes, each when it is told to. */
 export async function recovery(world: World, name: string, steps: readonly RecoveryStep[]): Promise<void> {
   const road = world.road(name, 'recovery')
-  const { runOnce } = createRecovery(loopContext(road.pool({ apart: world.mistakes.recoversApart === true })))
+  const { runOnce } = createRecovery(loopContext(road.pool()))
   for (;;) {
     const step = await world.stage.pass(name, () => (world.unbound ? ['recover'] : steps))
     if (step === 'recover, held') await world.hold(name, road, 'lock_lost_jobs')

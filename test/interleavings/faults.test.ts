@@ -41,7 +41,6 @@ const FAULTS: Readonly<Record<string, { scenario: Scenario; steps: readonly stri
       'recovery: recover',
       'recovery: lock_lost_jobs',
       'recovery: recover_jobs',
-      'recovery: commit',
       'person: retry @01',
       'w1: repeat @01.1',
       'w1: accepted_before',

@@ -20,8 +20,8 @@ const LIVE = ' and ended_at is null and expires_at > clock_timestamp()'
 const NO_GUARD: Edits = {
   recover_jobs: [
     {
-      find: "where job.state = 'running' and job.token = any (array[decided.token]) and job.session_id is not distinct from decided.session",
-      put: 'where true',
+      find: "job.state = 'running' and job.token = any (array[decided.token]) and job.session_id is not distinct from decided.session",
+      put: 'true',
     },
   ],
 }
@@ -81,13 +81,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     scenario: expires,
     caughtBy: ['no revival'],
   },
-  'recovery by id alone, apart from its look': {
-    edits: NO_GUARD,
-    mistakes: { recoversApart: true },
-    scenario: movesOn,
-    caughtBy: ['I7', 'live session'],
-  },
-  'recovery that asks neither at its locks nor at its write who holds the lease': {
+  'recovery by id alone': { edits: NO_GUARD, scenario: movesOn, caughtBy: ['live session', 'I7'] },
+  'recovery that asks neither at its look nor at its write who holds the lease': {
     edits: {
       lock_lost_jobs: [
         {
@@ -213,13 +208,5 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
 
 /** Fences that stand behind another: with one of them left out nothing goes wrong. */
 export const SPARE: Readonly<Record<string, Omit<Mutant, 'caughtBy'>>> = {
-  'recovery that looks and writes apart, guarded by the lease': {
-    mistakes: { recoversApart: true },
-    scenario: movesOn,
-  },
-  'recovery that does not look again under the locks of its look': {
-    edits: { recover_jobs: NO_SECOND_LOOK },
-    scenario: looks,
-  },
-  'recovery by id alone under the locks of its look': { edits: NO_GUARD, scenario: movesOn },
+  'recovery that does not look at the session again': { edits: { recover_jobs: NO_SECOND_LOOK }, scenario: looks },
 }

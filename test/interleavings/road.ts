@@ -125,11 +125,10 @@ export class Road implements Database {
   }
 
   /** This road as a pool: each of a transaction's statements and its commit wait at the gate. */
-  pool({ apart = false }: { apart?: boolean } = {}): DatabasePool {
+  pool(): DatabasePool {
     return {
       query: (statement) => this.query(statement),
       transaction: async (work) => {
-        if (apart) return work(this)
         await this.begin()
         try {
           const result = await work(this)

@@ -24,8 +24,6 @@ export interface Scenario {
 
 /** Faults that are not in a statement's text but in how the statements are used. */
 export interface Mistakes {
-  /** Recovery looks and writes in two transactions. */
-  recoversApart?: boolean
   /** What a worker has reported and has no answer to is not among what it says it knows. */
   syncForgets?: boolean
   /** A sync names no newest lease. */

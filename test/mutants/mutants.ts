@@ -115,8 +115,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/store/recovery.ts',
-        find: `where job.state = 'running' and job.token = any (array[decided.token]) and job.session_id is not distinct from decided.session`,
-        replace: 'where true',
+        find: `job.state = 'running' and job.token = any (array[decided.token]) and job.session_id is not distinct from decided.session`,
+        replace: 'true',
       },
     ],
     caughtBy: { by: 'walk', scenario: 'recovery looks while a job moves on', invariants: ['live session', 'I7'] },
