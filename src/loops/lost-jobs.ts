@@ -19,8 +19,8 @@ export function decideLost(job: LostJob): Recovered {
   if (job.cancelRequested)
     return { ...base, state: 'cancelled', counted: ran, reason: 'cancelled', ...(ran && { error: causeOf(job) }) }
   if (!ran) return { ...base, state: 'pending', counted: false }
-  if (isBystander(job)) return { ...base, state: 'pending', counted: false, spared: true }
   const error = causeOf(job)
+  if (isBystander(job)) return { ...base, state: 'pending', counted: false, spared: true, error }
   const lost = job.lost + 1
   if (lost >= MAX_LOST) return { ...base, state: 'dead', counted: true, reason: 'lost', error }
   if (job.attempt >= job.maxAttempts) return { ...base, state: 'dead', counted: true, reason: 'attempts spent', error }

@@ -252,7 +252,7 @@ export async function acceptedBefore(
           where run @> jsonb_build_object('token', asked.token, 'worker', jsonb_build_object('id', ${sessionId}::text))
             -- What recovery has ended, however it ended, was accepted from nobody; a worker's own word that its child was lost is one.
             and case when run ->> 'outcome' = 'lost' then run #>> '{error,name}' = 'ProcessLost'
-                     when run ->> 'outcome' in ('dead', 'cancelled') then run #>> '{error,name}' is distinct from 'LeaseExpired'
+                     when run ->> 'outcome' in ('dead', 'cancelled', 'released') then run #>> '{error,name}' is distinct from 'LeaseExpired'
                      else true end)`),
   )
 }

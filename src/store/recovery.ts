@@ -201,9 +201,10 @@ export async function recoverJobs(
              lost = job.lost + case when decided.counted then 1 else 0 end,
              given_back = least(job.given_back + case when decided.spared then 1 else 0 end, 32767),
              error = coalesce(decided.error, job.error),
-             attempts = case when decided.counted then ${new Fragment(
+             -- One that is spared has run all the same, and is remembered as given back.
+             attempts = case when decided.counted or decided.spared then ${new Fragment(
                attemptsWith({
-                 outcome: `'lost'`,
+                 outcome: `case when decided.counted then 'lost' else 'released' end`,
                  worker: 'decided.worker',
                  error: 'decided.error',
                  ranMs: 'null::float8',

@@ -71,8 +71,10 @@ test.each([
 })
 
 test('O34 a worker of an odd name does not blind the metrics, its own or the server’s', async () => {
-  const odd = 'a"b\\c\nforgeq_up 0'
-  const worker = await startWorker(db, { jobs: [defineJob({ type: 'odd', run: () => {} })], name: odd })
+  const jobs = [defineJob({ type: 'odd', run: () => {} })]
+  await expect(startWorker(db, { jobs, name: 'a\nforgeq_up 0' })).rejects.toMatchObject({ code: 'invalid_config' })
+  const odd = 'a"b\\c{forgeq_up="0"} 0'
+  const worker = await startWorker(db, { jobs, name: odd })
   const { id } = (await service.ask('POST', '/jobs', { type: 'odd', queue: 'a:b-c.d' })).job()
   await jobWhen(service, id, inState('completed'))
   const sample =

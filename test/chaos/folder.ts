@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -20,9 +30,36 @@ export interface Folder {
 /** What the cluster and the jobs of so many minutes take, twice. */
 const diskOf = (minutes: number): string => `${Math.ceil(160 + 30 * minutes)}m`
 
+const PREFIX = 'forgeq-chaos-'
+const OWNER = 'owner'
+
+/** Takes away what harnesses have left that were killed: of a folder whose owner lives, nothing. */
+export async function removeLeftovers(): Promise<void> {
+  if (process.platform !== 'linux') return
+  for (const name of readdirSync(tmpdir()).filter((name) => name.startsWith(PREFIX))) {
+    const path = join(tmpdir(), name)
+    const owner = existsSync(join(path, OWNER)) ? Number(readFileSync(join(path, OWNER), 'utf8')) : undefined
+    if (owner && !existsSync(join('/proc', String(owner)))) await removeFolder(path)
+  }
+}
+
+async function removeFolder(path: string): Promise<void> {
+  for (let round = 0; round < 50; round++) {
+    const left = processesIn(path)
+    if (left.length === 0) break
+    for (const pid of left) endNow(pid)
+    await sleep(100)
+  }
+  const data = join(path, 'data')
+  const mounts = existsSync('/proc/mounts') ? readFileSync('/proc/mounts', 'utf8') : ''
+  if (mounts.includes(` ${data} `)) execFileSync('umount', ['--lazy', data])
+  rmSync(path, { recursive: true, force: true, maxRetries: 5 })
+}
+
 export function makeFolder({ keep, minutes }: { keep: string; minutes: number }): Folder {
-  const path = mkdtempSync(join(tmpdir(), 'forgeq-chaos-'))
+  const path = mkdtempSync(join(tmpdir(), PREFIX))
   chmodSync(path, 0o755)
+  writeFileSync(join(path, OWNER), String(process.pid))
   const data = join(path, 'data')
   const history = join(keep, 'history')
   const logs = join(keep, 'logs')
@@ -35,16 +72,7 @@ export function makeFolder({ keep, minutes }: { keep: string; minutes: number })
     logs,
     data,
     ownDisk,
-    async remove() {
-      for (let round = 0; round < 50; round++) {
-        const left = processesIn(path)
-        if (left.length === 0) break
-        for (const pid of left) endNow(pid)
-        await sleep(100)
-      }
-      if (ownDisk) execFileSync('umount', ['--lazy', data])
-      rmSync(path, { recursive: true, force: true, maxRetries: 5 })
-    },
+    remove: () => removeFolder(path),
   }
 }
 

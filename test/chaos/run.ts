@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FAULTS } from './faults/index.ts'
-import { makeFolder, type Folder } from './folder.ts'
+import { makeFolder, removeLeftovers, type Folder } from './folder.ts'
 import { check } from './checker/check.ts'
 import { carryOut } from './nemesis.ts'
 import { countOpen, exportAll, startObserver } from './observer.ts'
@@ -37,6 +37,7 @@ async function main(): Promise<number> {
 
 async function play(options: Options): Promise<number> {
   process.stdout.write(`seed ${options.seed}, ${options.minutes} min: ${replayOf(options)}\n`)
+  await removeLeftovers()
   const keep = options.keep ?? mkdtempSync(join(tmpdir(), `forgeq-chaos-seed-${options.seed}-`))
   mkdirSync(keep, { recursive: true })
   const folder = makeFolder({ keep, minutes: options.minutes })

@@ -17,8 +17,14 @@ test('a job that was lost before and ran in the lost worker pays alone', async (
   const [suspect, beside, buffered] = await underWay({ lost: 1, quarantined: true }, {}, { leaseNo: 4 })
   await recover()
   expect(await jobOf(db.pool, suspect!)).toMatchObject({ state: 'retrying', lost: 2, attempt: 1 })
-  for (const id of [beside, buffered])
-    expect(await jobOf(db.pool, id!)).toMatchObject({ state: 'pending', lost: 0, attempt: 0, attempts: [] })
+  expect(await jobOf(db.pool, buffered!)).toMatchObject({ state: 'pending', lost: 0, attempt: 0, attempts: [] })
+  // It has run, and that is not forgotten.
+  expect(await jobOf(db.pool, beside!)).toMatchObject({
+    state: 'pending',
+    lost: 0,
+    attempt: 0,
+    attempts: [{ attempt: 1, token: 1, outcome: 'released' }],
+  })
 })
 
 test('a job that was lost before and ran in a child pays nothing, those in the worker itself do', async () => {

@@ -40,7 +40,7 @@ end:
        i = 0;
        b_st = 0; b_tok = 0; b_ses = 0; b_no = 0; b_att = 0; b_lost = 0; b_given = 0; b_canc = 0;
        b_g_tok = 0; b_g_ses = 0; b_g_open = 0; b_g_started = 0; b_g_counted = 0;
-       lock = 0; r_decided = 0; r_counted = 0; r_tok = 0; r_ses = 0;
+       lock = 0;
        do
        :: i < WORKERS ->
           if :: c_ph[i] != IDLE -> if :: cur[i] == c_ses[i] -> sync_due[i] = 1 :: else fi; forget_claim(i) :: else fi;

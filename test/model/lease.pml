@@ -4,8 +4,8 @@
  *
  * Read in this order: rows.pml (the rows and the properties), fences.pml (what can be left out), memory.pml (what a
  * worker remembers), statements.pml (the SQL, each statement one step), worker.pml (claims, sync, starts, outcomes),
- * late.pml (what is executed after nobody waits for it any more), heartbeat.pml, others.pml (recovery, the scheduler, a
- * person, time), failover.pml (a standby that lags).
+ * late.pml (what is executed after nobody waits for it any more), heartbeat.pml, recovery.pml, others.pml (the
+ * scheduler, a person, time), failover.pml (a standby that lags).
  *
  * There is one job: every fence is a condition on its own row and on the session named in it. Each worker has one slot and
  * a buffer of one; crashed, it comes back at once with a new session, and what it had sent may still be executed at any
@@ -21,6 +21,9 @@
 #ifndef WORKERS
 #define WORKERS 2
 #endif
+#ifndef RECOVERERS
+#define RECOVERERS 1           /* servers whose recovery takes jobs back */
+#endif
 #define EACH 3                 /* sessions that a worker may register, one after the other */
 #include "rows.pml"
 #include "fences.pml"
@@ -29,6 +32,7 @@
 #include "worker.pml"
 #include "late.pml"
 #include "heartbeat.pml"
+#include "recovery.pml"
 #include "others.pml"
 #include "failover.pml"
 
@@ -70,7 +74,12 @@ init {
     :: else -> break
     od;
     w = 0;
-    run Recovery(); run Scheduler(); run Person(); run Failover();
+    do
+    :: w < RECOVERERS -> run Recovery(w); w++
+    :: else -> break
+    od;
+    w = 0;
+    run Scheduler(); run Person(); run Failover();
 #ifndef LIVENESS
     run Judge()
 #endif

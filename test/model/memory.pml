@@ -67,7 +67,6 @@ bit z_started[WORKERS]
 #define may_fail(w) (spread || (w) == 0)
 #define claim_lock(w) (1 + (w))
 #define late_lock(w) (1 + WORKERS + (w))
-#define RECOVERY_LOCKED (1 + 2 * WORKERS)
 
 #define knows(w) (l_ph[w] != 0 || (o_ph[w] != 0 && without != SYNC_UNSETTLED))
 #define holds_lease(w, s, t) \

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LIVE_MUTANTS, type Left, MUTANTS, SPARE } from './mutants.ts'
-import { GOOD, LIVE, LIVE_LONG, LONG, PATIENT, THREE } from './runs.ts'
+import { GOOD, LIVE, LIVE_LONG, LONG, PATIENT, WIDER } from './runs.ts'
 import { type Checked, Checker, fences, type Knobs, missingTools } from './spin.ts'
 
 const missing = missingTools()
@@ -61,12 +61,12 @@ describe.skipIf(missing.length > 0)('the lease protocol', { timeout: LONGEST_MS,
   })
 
   if (long) {
-    test.each(THREE.map((faults) => ({ faults, name: told(faults) })))(
-      'keeps every property with three workers and $name',
-      async ({ faults }) => {
-        const checker = await Checker.compile('lease.pml', ['-DSAFETY', '-DWORKERS=3'])
+    test.each(WIDER.map(({ flag, faults }) => ({ flag, faults, name: told(faults) })))(
+      'keeps every property with $flag and $name',
+      async ({ flag, faults }) => {
+        const checker = await Checker.compile('lease.pml', ['-DSAFETY', flag])
         const checked = await checker.check(faults).finally(() => checker.remove())
-        console.info(`three workers, ${told(faults)}: ${checked.states} states, ${checked.seconds} s`)
+        console.info(`${flag}, ${told(faults)}: ${checked.states} states, ${checked.seconds} s`)
         expect(checked.violated).toBeUndefined()
       },
     )

@@ -120,12 +120,7 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant('an ended session revives', { WITHOUT: 'SESSION_REVIVES' }, { AGES: 1 }, 'held_at_start'),
 
-  mutant(
-    'recovery reads without a lock and writes by id alone',
-    { WITHOUT: 'RECOVERY_LOCK_GUARD' },
-    { AGES: 1 },
-    'recovery_decides',
-  ),
+  mutant('recover_jobs writes by id alone', { WITHOUT: 'RECOVERY_GUARD' }, { AGES: 1 }, 'recovery_decides'),
   mutant('recover_jobs does not look at the session again', { WITHOUT: 'RECOVERY_LIVE' }, { AGES: 1 }, 'live_kept'),
   mutant(
     'recovery takes only jobs of sessions that it has just ended',
@@ -140,7 +135,7 @@ export const MUTANTS: readonly Mutant[] = [
     'every_job_ends',
   ),
   mutant(
-    'recovery forgets a wish to cancel',
+    'recover_jobs does not look whether somebody has asked to cancel since',
     { WITHOUT: 'RECOVER_CANCEL' },
     { CANCELS: 1, CRASHES: 1 },
     'cancel_stands',
@@ -216,18 +211,6 @@ export const SPARE: readonly Spare[] = [
     because: 'a row has a session only while it runs (constraint lease_iff_running)',
     faults: { LOSSES: 1, UNCOUNTED: 1, REPORTS: 1 },
   })),
-  {
-    left: { WITHOUT: 'RECOVERY_LOCK' },
-    what: 'recovery reads without a lock',
-    because: 'recover_jobs compares token, session and state',
-    faults: { AGES: 1, CANCELS: 1 },
-  },
-  {
-    left: { WITHOUT: 'RECOVERY_GUARD' },
-    what: 'recover_jobs writes by id alone',
-    because: 'the rows are locked since they were read',
-    faults: { AGES: 1, CANCELS: 1 },
-  },
   {
     left: { WITHOUT: 'FINAL_ROW' },
     what: 'a job that has ended keeps its row',

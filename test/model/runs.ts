@@ -31,8 +31,13 @@ export const LONG: readonly Knobs[] = [
   { LOSSES: 3, CANCELS: 1 },
 ]
 
-/** With three workers. */
-export const THREE: readonly Knobs[] = [{ CRASHES: 1, LOSSES: 1 }, { AGES: 1 }]
+/** With three workers, or with two servers that recover. */
+export const WIDER: readonly { flag: string; faults: Knobs }[] = [
+  { flag: '-DWORKERS=3', faults: { CRASHES: 1, LOSSES: 1 } },
+  { flag: '-DWORKERS=3', faults: { AGES: 1 } },
+  { flag: '-DRECOVERERS=2', faults: { CRASHES: 1, LOSSES: 1 } },
+  { flag: '-DRECOVERERS=2', faults: { AGES: 1, CANCELS: 1 } },
+]
 
 /** Faults under which every job must end, and what is lost must be found. */
 export const LIVE: readonly Knobs[] = [

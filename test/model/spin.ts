@@ -46,7 +46,7 @@ export class Checker {
   static async compile(model: string, flags: readonly string[]): Promise<Checker> {
     const folder = mkdtempSync(join(tmpdir(), 'forgeq-model-'))
     for (const file of readdirSync(HERE)) if (file.endsWith('.pml')) copyFileSync(join(HERE, file), join(folder, file))
-    const workers = flags.filter((flag) => flag.startsWith('-DWORKERS='))
+    const workers = flags.filter((flag) => /^-D(WORKERS|RECOVERERS)=/.test(flag))
     await run('spin', ['-a', ...workers, model], { cwd: folder })
     await run('gcc', ['-O2', ...flags, '-o', 'pan', 'pan.c'], { cwd: folder })
     return new Checker(folder)

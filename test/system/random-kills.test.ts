@@ -97,7 +97,7 @@ test('5,000 jobs through HTTP, workers and the server killed with -9 on the way:
   await Promise.all([enqueueAll(), killSome()])
 
   const open = async () => (await db.sql<{ n: number }>('select count(*)::int as n from forgeq.jobs'))[0]!.n
-  await until(async () => (await open()) === 0, 40_000)
+  await until(async () => (await open()) === 0, 100_000)
 
   expect(new Set(ids).size).toBe(JOBS)
   const notes = notesOf(folder)
@@ -127,7 +127,7 @@ test('5,000 jobs through HTTP, workers and the server killed with -9 on the way:
   console.log(
     `${notes.length} runs of ${JOBS} jobs, ${lost} lost, ${shown.filter(({ state }) => state === 'dead').length} dead`,
   )
-}, 120_000)
+}, 180_000)
 
 async function all<T, R>(items: readonly T[], work: (item: T) => Promise<R>, atOnce = 32): Promise<R[]> {
   const results: R[] = []

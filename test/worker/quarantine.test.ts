@@ -67,6 +67,22 @@ describe('a job that was lost before, with a handler module', () => {
     await until('the child is gone', () => !lives(result.pid))
   })
 
+  test('is followed by the next one in the same process, unless it has left something open there', async () => {
+    await moduleWorker(
+      'following',
+      `export default ({ leaves }) => { if (leaves) setTimeout(() => process.exit(1), 300); return process.pid }`,
+      { concurrency: 1 },
+    )
+    const pidOf = async (leaves: boolean) =>
+      (await endOf(db.pool, await suspect('following', { payload: { leaves } }))).resultJson
+    const first = await pidOf(false)
+    expect(await pidOf(false)).toBe(first)
+    const leaving = await pidOf(true)
+    const next = await pidOf(false)
+    expect(next).not.toBe(leaving)
+    await new Promise((resolve) => setTimeout(resolve, 400))
+  })
+
   test('one that was never lost runs in the worker', async () => {
     const id = await insertJob(db.pool, { type: 'here' })
     await moduleWorker('here', `export default () => process.pid`)
@@ -162,6 +178,7 @@ describe('a job that was lost before, with a handler module', () => {
   })
 
   test('waits uncounted while no process can be started', async () => {
+    await new Promise((resolve) => setTimeout(resolve, 1_500)) // those of other tests have ended
     const node = process.execPath
     const id = await suspect('unstartable')
     try {

@@ -1,4 +1,5 @@
-// A process that runs one job of one handler module and ends. Started by run-isolated.ts.
+// A process that runs jobs of handler modules, one at a time. Started by run-isolated.ts. Where a handler leaves something
+// open (a timer, a socket) the process ends with its job: what that does later must not be another job's fault.
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { pino } from 'pino'
@@ -11,7 +12,11 @@ import { type ChildOrder, type FromChild, type Marked, PULSE_MS, type ToChild } 
 const send = (message: FromChild, then: () => void = () => {}) =>
   process.send?.({ forgeq: message } satisfies Marked, () => then())
 
+/** What keeps the event loop busy, told apart by kind and number. */
+const opened = (): string => process.getActiveResourcesInfo().sort().join()
+
 let run: Run | undefined
+let openedBefore: string | undefined
 /** An abort may come while the module is still loading. */
 let aborted: Extract<ToChild, { kind: 'abort' }> | undefined
 
@@ -24,6 +29,7 @@ async function runOrder(order: ChildOrder): Promise<RunResult> {
   if (aborted) mine.abort(aborted.reason, aborted.message)
   try {
     const handler = await loadModuleHandler(file, lease.type)
+    openedBefore = opened()
     return await runHandler(handler, mine, {
       middleware: [],
       maxResultBytes,
@@ -44,9 +50,15 @@ process.on('message', (message: ToChild) => {
     run?.abort(message.reason, message.message)
     return
   }
+  aborted = undefined
   void runOrder(message.order).then((result) => {
-    // What the handler left open must not keep the process.
-    send({ kind: 'result', result }, () => process.exit(0))
+    run = undefined
+    // What it has only just closed may still be there for a moment.
+    setImmediate(() => {
+      const clean = openedBefore !== undefined && opened() === openedBefore
+      openedBefore = undefined
+      send({ kind: 'result', result, clean }, () => clean || process.exit(0))
+    })
   })
 })
 // Without its worker there is nobody to report to. The thread sees to that when this one is blocked.

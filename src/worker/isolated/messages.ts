@@ -18,7 +18,8 @@ export interface ChildOrder {
 export type ToChild = { kind: 'run'; order: ChildOrder } | { kind: 'abort'; reason: AbortReason; message: string }
 
 export type FromChild =
-  | { kind: 'result'; result: RunResult }
+  /** `clean`: the handler has left nothing open behind it, and the process may run another job. */
+  | { kind: 'result'; result: RunResult; clean: boolean }
   | { kind: 'progress'; value: number; message?: string }
   | { kind: 'log'; line: string }
   /** The handler completes its job in a transaction of its own. */

@@ -19,6 +19,9 @@ export interface IsolationContext {
   progress(lease: Lease, value: number, message: string | undefined): void
 }
 
+/** A child without work is ended after this time. */
+const IDLE_MS = 1_000
+
 /** A child that could not be started is tried again after this time. */
 const NOT_STARTED_MS = 5_000
 
@@ -26,19 +29,18 @@ const NOT_STARTED_MS = 5_000
 const KILL_AFTER_SHUTDOWN_MS = 1_500
 
 /**
- * Runs a lease of a handler module in a child process of its own, in a process group of its own. What the handler comes
+ * Runs a lease of a handler module in a child process that runs nothing beside it, in a process group of its own. What the handler comes
  * to is its result as in the worker itself; a child that ends without one makes the run `lost`: it takes nobody down.
  * An aborted child that goes on is killed when its grace is over. Never rejects.
  */
 export function runIsolated(handler: Handler, run: Run, context: IsolationContext): Promise<RunResult> {
   return new Promise((resolve) => {
-    const child = start()
+    const child = takeIdle() ?? start()
     const send = (message: ToChild) => void (child.connected && child.send(message, () => {}))
     let result: RunResult | undefined
     let missed = 0
     let problem: Error | undefined
 
-    const stopOutliving = endOnExit(child)
     const stopAborting = abortWith(child, run, send)
     const watching = setInterval(() => {
       // Counted in looks, not in time: a worker that was blocked itself has not looked.
@@ -47,26 +49,33 @@ export function runIsolated(handler: Handler, run: Run, context: IsolationContex
       killGroup(child, 'SIGKILL')
     }, PULSE_MS)
 
-    child.on('message', (received) => {
+    const onMessage = (received: unknown) => {
       missed = 0
       const message = messageOf(received)
       if (!message) return
-      if (message.kind === 'result') result = message.result
-      else if (message.kind === 'progress') context.progress(run.lease, message.value, message.message)
+      if (message.kind === 'result') {
+        result = message.result
+        if (message.clean) settle(keepIdle)
+      } else if (message.kind === 'progress') context.progress(run.lease, message.value, message.message)
       else if (message.kind === 'completing') run.completion = 'asked'
       else if (message.kind === 'log') passOn(context.log, message.line)
-    })
-    child.on('error', (error) => {
+    }
+    const onError = (error: Error) => {
       problem ??= error
       if (child.pid === undefined) context.log.error({ err: error }, 'no process could be started for a job')
-    })
-    child.on('close', (code, signal) => {
+    }
+    const onClose = (code: number | null, signal: NodeJS.Signals | null) => {
+      result ??= withoutResult(run, child.pid !== undefined, problem, code, signal)
+      settle(() => {})
+    }
+    const settle = (then: (child: ChildProcess) => void) => {
       clearInterval(watching)
       stopAborting()
-      stopOutliving()
-      killGroup(child, 'SIGKILL') // what it left behind in its group
-      resolve(result ?? withoutResult(run, child.pid !== undefined, problem, code, signal))
-    })
+      child.off('message', onMessage).off('error', onError).off('close', onClose)
+      then(child)
+      resolve(result!)
+    }
+    child.on('message', onMessage).on('error', onError).on('close', onClose)
     const {
       session: { id, worker },
       ...lease
@@ -78,14 +87,42 @@ export function runIsolated(handler: Handler, run: Run, context: IsolationContex
   })
 }
 
+/** Children that have run a job and left nothing open: the next one need not wait for a process to start. */
+const idle = new Map<ChildProcess, NodeJS.Timeout>()
+
+function keepIdle(child: ChildProcess): void {
+  idle.set(
+    child,
+    setTimeout(() => killGroup(child, 'SIGKILL'), IDLE_MS),
+  )
+}
+
+function takeIdle(): ChildProcess | undefined {
+  for (const [child, timer] of idle) {
+    clearTimeout(timer)
+    idle.delete(child)
+    if (child.connected) return child
+  }
+  return undefined
+}
+
 function start(): ChildProcess {
   // From the sources the child is TypeScript, from the build JavaScript.
   const file = new URL(`child${extname(import.meta.url)}`, import.meta.url)
-  return fork(file, [], {
+  const child = fork(file, [], {
     detached: true, // a process group of its own, so that its children can be ended with it
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     execArgv: process.execArgv.filter((option) => !option.startsWith('--inspect')),
   })
+  const stopOutliving = endOnExit(child)
+  child.on('error', () => {}) // whoever runs a job in it is told
+  child.once('close', () => {
+    clearTimeout(idle.get(child))
+    idle.delete(child)
+    stopOutliving()
+    killGroup(child, 'SIGKILL') // what it left behind in its group
+  })
+  return child
 }
 
 function abortWith(child: ChildProcess, run: Run, send: (message: ToChild) => void): () => void {
