@@ -57,7 +57,7 @@ describe.skipIf(WALK)('any order of statements keeps the invariants', () => {
 // Not a test where nobody asks for it: nothing is skipped.
 if (WALK)
   test('the walk that was asked for keeps the invariants', { timeout }, async () => {
-    const [name, ...steps] = WALK!
+    const [name, ...steps] = WALK
     const scenario = [...RANDOM, ...ALL].find((one) => one.name === name)
     if (!scenario) throw new Error(`there is no scenario ${name}`)
     const { violation } = await inWorld(scenario, (world) => replay(world, steps, { heal: true }))

@@ -57,7 +57,7 @@ export class Checker {
     // A folder for each run: a violation leaves its trail in it.
     const cwd = join(this.#folder, String(this.#runs++))
     mkdirSync(cwd)
-    const output = await run('../pan', ['-m200000', ...(claim ? ['-a', '-f', '-N', claim] : [])], {
+    const output = await run('../pan', ['-m200000', '-w20', ...(claim ? ['-a', '-f', '-N', claim] : [])], {
       cwd,
       env: Object.fromEntries(Object.entries(knobs).map(([name, value]) => [name, String(value)])),
     })
