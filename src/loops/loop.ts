@@ -19,11 +19,16 @@ export interface LoopOptions {
   batch: number
   log: Logger
   run(): Promise<number>
-  /** In how many milliseconds there will be something to do; undefined when nothing is known of. */
-  next?(): Promise<number | undefined>
-  /** True when this process makes the pass; absent: always. */
-  turn?(): Promise<boolean>
+  /** Before each pass and after it; absent: this process makes every pass. */
+  look?(): Promise<Look>
   onHandled?(name: string, handled: number): void
+}
+
+export interface Look {
+  /** False: there is nothing to do now, or another process sees to it. */
+  mine: boolean
+  /** In how many milliseconds there will be something to do; absent when nothing is known of. */
+  nextMs?: number
 }
 
 /** A pass that fails is tried again after this long, doubling up to the interval or ten times this. */
@@ -33,7 +38,7 @@ const FIRST_PAUSE_MS = 200
  * Makes pass after pass: again at once after a full batch, otherwise when there is something to do, at a wake-up, or
  * after the interval with some jitter. No leader: every pass is safe beside the same pass in other processes.
  */
-export function createLoop({ name, intervalMs, batch, log, run, next, turn, onHandled }: LoopOptions): Loop {
+export function createLoop({ name, intervalMs, batch, log, run, look, onHandled }: LoopOptions): Loop {
   let running: Promise<void> | undefined
   let stopping = false
   let woken = false
@@ -53,15 +58,14 @@ export function createLoop({ name, intervalMs, batch, log, run, next, turn, onHa
 
   async function pass(): Promise<number> {
     try {
-      const asked = woken
       woken = false // before anything is awaited: a wake-up from here on is for the next pass
-      const mine = !turn || asked || more || (await turn())
-      const handled = mine ? await runOnce() : 0
+      let seen = more ? undefined : await look?.()
+      if (seen?.mine ?? true) {
+        more = (await runOnce()) >= batch
+        seen = more ? { mine: true, nextMs: 0 } : await look?.()
+      }
       failures = 0
-      more = handled >= batch
-      if (more) return 0
-      const nextMs = next ? await next() : undefined
-      return Math.max(0, Math.min(nextMs ?? Number.POSITIVE_INFINITY, intervalMs * (0.9 + Math.random() / 5)))
+      return Math.max(0, Math.min(seen?.nextMs ?? Number.POSITIVE_INFINITY, intervalMs * (0.9 + Math.random() / 5)))
     } catch (error) {
       const pauseMs = Math.min(intervalMs, FIRST_PAUSE_MS * 10, FIRST_PAUSE_MS * 2 ** failures++)
       if (!stopping) log.warn({ loop: name, err: error }, 'pass failed; trying again')

@@ -1,13 +1,15 @@
 import { type LostJob, lockLostJobs, recoverJobs } from '../store/recovery.ts'
-import { endExpiredSessions, nextExpiryMs } from '../store/sessions.ts'
+import { endExpiredSessions, nextExpiry } from '../store/sessions.ts'
 import type { LoopContext } from './context.ts'
 import { createLoop, type Loop } from './loop.ts'
+import { takePassOf } from './pass.ts'
 import { decideLost } from './lost-jobs.ts'
 import { SetAside } from './set-aside.ts'
 
 const BATCH = 500
 /** A heartbeat that is on its way renews in time: an expiry is looked at a little after its moment. */
 const AFTER_EXPIRY_MS = 20
+const SPREAD_MS = 200
 /** A session that has expired and could not be ended is held by somebody. */
 const HELD_MS = 250
 
@@ -26,10 +28,12 @@ export function createRecovery(context: LoopContext): Loop {
       await endExpiredSessions(db)
       return recoverBatch(context, setAside)
     },
-    async next() {
-      const expiryMs = await nextExpiryMs(db)
-      if (expiryMs === undefined) return undefined
-      return expiryMs > 0 ? expiryMs + AFTER_EXPIRY_MS : HELD_MS
+    async look() {
+      const { expiryMs, passedMs } = await nextExpiry(db, { pass: 'recovery' })
+      const mine = (expiryMs ?? 1) <= 0 || (await takePassOf(db, { name: 'recovery', intervalMs, passedMs }))
+      if (expiryMs === undefined) return { mine }
+      // Not all of a hundred processes at once: the first ends what has expired, and the others see that it is done.
+      return { mine, nextMs: expiryMs > 0 ? expiryMs + AFTER_EXPIRY_MS + Math.random() * SPREAD_MS : HELD_MS }
     },
   })
 }

@@ -1,7 +1,7 @@
-import { expireJobs, findExpired, nextDueMs, promoteDueJobs } from '../store/due.ts'
-import { takePass } from '../store/passes.ts'
+import { expireJobs, findExpired, nextDue, promoteDueJobs } from '../store/due.ts'
 import { endPauses } from '../store/queues.ts'
 import type { LoopContext } from './context.ts'
+import { takePassOf } from './pass.ts'
 import { createLoop, type Loop } from './loop.ts'
 import { SetAside } from './set-aside.ts'
 
@@ -34,11 +34,12 @@ export function createScheduler({ db, log, keeping, wakeWorkers, onHandled }: Lo
       const expired = await expire()
       return Math.max(promoted.length, expired)
     },
-    async next() {
-      const dueMs = await nextDueMs(db)
-      return dueMs === undefined ? undefined : Math.max(dueMs < -HELD_MS ? HELD_MS : SHORTEST_MS, dueMs)
+    async look() {
+      const { dueMs, passedMs } = await nextDue(db, { pass: 'scheduler' })
+      return {
+        mine: (dueMs ?? 1) <= 0 || (await takePassOf(db, { name: 'scheduler', intervalMs: INTERVAL_MS, passedMs })),
+        ...(dueMs !== undefined && { nextMs: Math.max(dueMs < -HELD_MS ? HELD_MS : SHORTEST_MS, dueMs) }),
+      }
     },
-    turn: async () =>
-      ((await nextDueMs(db)) ?? 1) <= 0 || takePass(db, { name: 'scheduler', withinMs: INTERVAL_MS * 0.8 }),
   })
 }

@@ -25,9 +25,15 @@ export async function promoteDueJobs(db: Database, { limit }: { limit: number })
   return rows.map((row) => row.queue)
 }
 
-/** In how many milliseconds the next job is due or expires; undefined when nothing waits for its time. */
-export async function nextDueMs(db: Database): Promise<number | undefined> {
-  const [row] = await db.query<{ ms: number | null }>(sql`
+/**
+ * In how many milliseconds the next job is due or expires, and how long ago the last pass of that name was made; absent
+ * when nothing waits for its time, or none was made.
+ */
+export async function nextDue(
+  db: Database,
+  { pass }: { pass: string },
+): Promise<{ dueMs?: number; passedMs?: number }> {
+  const [row] = await db.query<{ due_ms: number | null; passed_ms: number | null }>(sql`
     /* forgeq:next_due */
     select (extract(epoch from least(
              (select min(run_at) from forgeq.jobs where state in ('scheduled', 'retrying')),
@@ -35,8 +41,12 @@ export async function nextDueMs(db: Database): Promise<number | undefined> {
                 from forgeq.jobs
                where expires_at is not null and state in ('scheduled', 'pending', 'blocked')
                  and attempt = life_start and attempts is null)
-           ) - clock_timestamp()) * 1000)::float8 as ms`)
-  return row?.ms ?? undefined
+           ) - clock_timestamp()) * 1000)::float8 as due_ms,
+           (select extract(epoch from clock_timestamp() - last_pass_at) * 1000 from forgeq.loops where name = ${pass})::float8 as passed_ms`)
+  return {
+    ...(row && row.due_ms !== null && { dueMs: row.due_ms }),
+    ...(row && row.passed_ms !== null && { passedMs: row.passed_ms }),
+  }
 }
 
 export interface ExpireJobs {

@@ -152,12 +152,24 @@ export async function endExpiredSessions(db: Database): Promise<number> {
   return rows.length
 }
 
-/** In how many milliseconds the next live session expires; undefined when none lives. */
-export async function nextExpiryMs(db: Database): Promise<number | undefined> {
-  const [row] = await db.query<{ ms: number | null }>(sql`
+/**
+ * In how many milliseconds the next live session expires, and how long ago the last pass of that name was made; absent
+ * when none lives, or none was made.
+ */
+export async function nextExpiry(
+  db: Database,
+  { pass }: { pass: string },
+): Promise<{ expiryMs?: number; passedMs?: number }> {
+  const [row] = await db.query<{ expiry_ms: number | null; passed_ms: number | null }>(sql`
     /* forgeq:next_expiry */
-    select (extract(epoch from min(expires_at) - clock_timestamp()) * 1000)::float8 as ms from forgeq.sessions where ended_at is null`)
-  return row?.ms ?? undefined
+    select (extract(epoch from min(expires_at) - clock_timestamp()) * 1000)::float8 as expiry_ms,
+           (select extract(epoch from clock_timestamp() - last_pass_at) * 1000 from forgeq.loops where name = ${pass})::float8 as passed_ms
+      from forgeq.sessions
+     where ended_at is null`)
+  return {
+    ...(row && row.expiry_ms !== null && { expiryMs: row.expiry_ms }),
+    ...(row && row.passed_ms !== null && { passedMs: row.passed_ms }),
+  }
 }
 
 /** Forgets sessions that ended a day ago, with their notes. Returns how many. */

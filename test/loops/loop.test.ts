@@ -46,14 +46,16 @@ describe('a loop', () => {
     const batches = [10, 10, 4]
     let passes = 0
     let turns = 0
-    make(async () => batches[passes++] ?? 0, { turn: async () => turns++ === 0 }).start()
+    make(async () => batches[passes++] ?? 0, { look: async () => ({ mine: turns++ === 0 }) }).start()
     await until('the batches are done', () => passes === 3)
   })
 
   test('sleeps until there is something to do', async () => {
     const began = performance.now()
     const at: number[] = []
-    make(async () => (at.push(performance.now() - began), 0), { next: async () => 80 }).start()
+    make(async () => (at.push(performance.now() - began), 0), {
+      look: async () => ({ mine: true, nextMs: 80 }),
+    }).start()
     await until('it has passed twice', () => at.length >= 2)
     expect(at[1]! - at[0]!).toBeGreaterThanOrEqual(75)
     expect(at[1]! - at[0]!).toBeLessThan(1_000)
@@ -84,14 +86,15 @@ describe('a loop', () => {
     expect(passes).toBe(2)
   })
 
-  test('remembers a wake-up that comes while it asks whose turn it is', async () => {
+  test('remembers a wake-up that comes while it looks for something to do', async () => {
     const asked = gate()
     const answer = gate<boolean>()
     let passes = 0
+    let looks = 0
     const loop = make(async () => (passes++, 0), {
-      turn() {
+      async look() {
         asked.open()
-        return answer.promise
+        return { mine: looks++ === 0 ? await answer.promise : looks === 2 }
       },
     })
     loop.start()
@@ -110,7 +113,7 @@ describe('a loop', () => {
         if (failures-- > 0) throw new Error('the database is away')
         return 0
       },
-      { next: async () => 20 },
+      { look: async () => ({ mine: true, nextMs: 20 }) },
     ).start()
     await until('it has come through', () => at.length >= 5, { withinMs: 5_000 })
     const pauses = at.slice(1).map((time, index) => time - at[index]!)
@@ -142,8 +145,8 @@ describe('a loop', () => {
 
   test('leaves a pass to the process that has just made it', async () => {
     const passes = { first: 0, second: 0 }
-    const turn = () => takePass(db.pool, { name: 'shared', withinMs: 200 })
-    const shared = { turn, next: async () => 10 }
+    const look = async () => ({ mine: await takePass(db.pool, { name: 'shared', withinMs: 200 }), nextMs: 10 })
+    const shared = { look }
     make(async () => (passes.first++, 0), shared).start()
     make(async () => (passes.second++, 0), shared).start()
     const began = performance.now()

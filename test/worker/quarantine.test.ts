@@ -1,8 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pino } from 'pino'
 import { afterEach, describe, expect, test } from 'vitest'
+import type { runIsolated } from '../../src/worker/isolated/run-isolated.ts'
+import type { Lease } from '../../src/worker/lease.ts'
 import { loadHandlers } from '../../src/worker/load-handlers.ts'
+import { Run } from '../../src/worker/run.ts'
 import { noteSuspect } from '../../src/store/quarantine.ts'
 import { testDatabase } from '../support/database.ts'
 import { insertJob, insertSession, jobOf } from '../support/factory.ts'
@@ -81,6 +85,40 @@ describe('a job that was lost before, with a handler module', () => {
     const next = await pidOf(false)
     expect(next).not.toBe(leaving)
     await new Promise((resolve) => setTimeout(resolve, 400))
+  })
+
+  test('the built product too takes the process of the last one', async () => {
+    const built = new URL('../../dist/worker/isolated/run-isolated.js', import.meta.url).href
+    const { runIsolated: run } = (await import(built)) as { runIsolated: typeof runIsolated }
+    const folder = await mkdtemp(join(tmpdir(), 'handlers-'))
+    folders.push(folder)
+    const source = join(folder, 'pid.js')
+    await writeFile(source, 'export default () => process.pid')
+    const pid = async () => {
+      const session = { id: 's', worker: { id: 's', name: 'w' }, lost: false }
+      const lease = {
+        id: 'j',
+        token: 1,
+        queue: 'default',
+        type: 'pid',
+        payloadJson: '{}',
+        attempt: 1,
+        session,
+      } as Lease
+      const mine = new Run(lease, { timeoutMs: 60_000, abortGraceMs: 1_000, isolated: true })
+      const result = await run({ ...handler('pid', () => 0), source }, mine, {
+        maxResultBytes: 1_000,
+        keeping: { completedMs: 60_000, cancelledMs: 60_000, deadMs: 60_000, idempotencyMs: 60_000 },
+        stallLimitMs: 60_000,
+        log: pino({ level: 'silent' }),
+        progress: () => {},
+      })
+      return result.kind === 'completed' ? result.resultJson : result
+    }
+    const first = await pid()
+    expect(first).toEqual(expect.any(String))
+    expect(await pid()).toBe(first)
+    expect(await pid()).toBe(first)
   })
 
   test('one that was never lost runs in the worker', async () => {

@@ -12,11 +12,21 @@ import { type ChildOrder, type FromChild, type Marked, PULSE_MS, type ToChild } 
 const send = (message: FromChild, then: () => void = () => {}) =>
   process.send?.({ forgeq: message } satisfies Marked, () => then())
 
-/** What keeps the event loop busy, told apart by kind and number. */
-const opened = (): string => process.getActiveResourcesInfo().sort().join()
+/** What keeps the event loop busy, by kind. */
+const opened = (): string[] => process.getActiveResourcesInfo()
+
+/** Nothing is open that was not before; what was still closing then may be gone. */
+function isClean(before: readonly string[]): boolean {
+  const left = [...before]
+  return opened().every((kind) => {
+    const place = left.indexOf(kind)
+    if (place >= 0) left.splice(place, 1)
+    return place >= 0
+  })
+}
 
 let run: Run | undefined
-let openedBefore: string | undefined
+let openedBefore: string[] | undefined
 /** An abort may come while the module is still loading. */
 let aborted: Extract<ToChild, { kind: 'abort' }> | undefined
 
@@ -55,7 +65,7 @@ process.on('message', (message: ToChild) => {
     run = undefined
     // What it has only just closed may still be there for a moment.
     setImmediate(() => {
-      const clean = openedBefore !== undefined && opened() === openedBefore
+      const clean = openedBefore !== undefined && isClean(openedBefore)
       openedBefore = undefined
       send({ kind: 'result', result, clean }, () => clean || process.exit(0))
     })
