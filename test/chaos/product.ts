@@ -29,6 +29,8 @@ export interface MemberOptions {
 }
 
 const RESTART_MS = 250
+/** A signal is there by then. */
+const SIGNAL_MS = 10
 
 /** One process of the setting: started again whenever it ends, until it is told to rest. */
 export class Member {
@@ -102,9 +104,26 @@ export class Member {
   /** Resolves when handlers run in it, or after `withinMs`. */
   async busy(withinMs = 10_000): Promise<void> {
     for (const until = performance.now() + withinMs; performance.now() < until; await sleep(20)) {
-      const { name, child } = this.#now ?? {}
-      if (name && openRuns(fileOf(this.#options.history, name), child!.pid!).length > 0) return
+      if (this.#openRuns().length > 0) return
     }
+  }
+
+  /** Stops it by SIGSTOP in the middle of a run; after `withinMs` wherever it is. */
+  async stopBusy(withinMs = 10_000): Promise<void> {
+    for (const until = performance.now() + withinMs; ;) {
+      await this.busy(Math.max(0, until - performance.now()))
+      this.signal('SIGSTOP')
+      await sleep(SIGNAL_MS)
+      // The run that was seen may have ended before the signal was there.
+      if (this.#openRuns().length > 0 || performance.now() > until) return
+      this.signal('SIGCONT')
+      await sleep(SIGNAL_MS)
+    }
+  }
+
+  #openRuns(): string[] {
+    const { name, child } = this.#now ?? {}
+    return name ? openRuns(fileOf(this.#options.history, name), child!.pid!) : []
   }
 
   /** Ends it by SIGKILL and says so in the history, with the runs that died with it. */

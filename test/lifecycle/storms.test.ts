@@ -9,8 +9,6 @@ import { createFleet } from './fleet.ts'
 import { copyProduct, type Product } from './product.ts'
 
 // The full sizes: LIFECYCLE_FAILURES=100000 npx vitest run test/lifecycle/storms.test.ts
-/** A measurement for a machine that does nothing else. */
-const LONG = process.env['FORGEQ_LONG'] !== undefined
 const FAILURES = Number(process.env['LIFECYCLE_FAILURES'] ?? 10_000)
 const WORKERS = 50
 const PROCESSES = 5
@@ -57,42 +55,41 @@ async function migratedDatabase(name: string): Promise<string> {
   return databaseUrl
 }
 
-if (LONG)
-  test('5 s after all of 50 workers were killed and started again the database has no more than twice its idle load', async () => {
-    const databaseUrl = await migratedDatabase('restarted')
-    const fleet = createFleet({ main: product.main, databaseUrl, processes: PROCESSES, workers: WORKERS })
-    try {
-      await withClient('restarted', async (client) => {
-        await client.query('create extension pg_stat_statements')
-        const statements = async (): Promise<number> => {
-          const { rows } = await client.query<{ calls: number }>(
-            `select sum(calls)::int as calls from pg_stat_statements
+test('5 s after all of 50 workers were killed and started again the database has no more than twice its idle load', async () => {
+  const databaseUrl = await migratedDatabase('restarted')
+  const fleet = createFleet({ main: product.main, databaseUrl, processes: PROCESSES, workers: WORKERS })
+  try {
+    await withClient('restarted', async (client) => {
+      await client.query('create extension pg_stat_statements')
+      const statements = async (): Promise<number> => {
+        const { rows } = await client.query<{ calls: number }>(
+          `select sum(calls)::int as calls from pg_stat_statements
             where dbid = (select oid from pg_database where datname = current_database())`,
-          )
-          return rows[0]!.calls
-        }
-        const perSecond = async (seconds: number): Promise<number> => {
-          const [before, began] = [await statements(), performance.now()]
-          await sleep(1_000 * seconds)
-          return ((await statements()) - before) / ((performance.now() - began) / 1_000)
-        }
-        await fleet.start()
-        await sleep(5_000)
-        const idle = await perSecond(8)
-        await fleet.kill()
-        await fleet.start()
-        await sleep(5_000)
-        const after = await perSecond(8)
-        console.log(
-          `${WORKERS} workers: ${idle.toFixed(0)} statements/s idle, ${after.toFixed(0)} from 5 s after a restart`,
         )
-        expect(idle).toBeGreaterThan(WORKERS / 2) // they are there and look for work
-        expect(after).toBeLessThanOrEqual(2 * idle)
-      })
-    } finally {
-      await fleet.close()
-    }
-  }, 120_000)
+        return rows[0]!.calls
+      }
+      const perSecond = async (seconds: number): Promise<number> => {
+        const [before, began] = [await statements(), performance.now()]
+        await sleep(1_000 * seconds)
+        return ((await statements()) - before) / ((performance.now() - began) / 1_000)
+      }
+      await fleet.start()
+      await sleep(5_000)
+      const idle = await perSecond(8)
+      await fleet.kill()
+      await fleet.start()
+      await sleep(5_000)
+      const after = await perSecond(8)
+      console.log(
+        `${WORKERS} workers: ${idle.toFixed(0)} statements/s idle, ${after.toFixed(0)} from 5 s after a restart`,
+      )
+      expect(idle).toBeGreaterThan(WORKERS / 2) // they are there and look for work
+      expect(after).toBeLessThanOrEqual(2 * idle)
+    })
+  } finally {
+    await fleet.close()
+  }
+}, 120_000)
 
 test('jobs that all fail in the same moment come back spread over at least 10 s, at no time more than three times the mean', async () => {
   const databaseUrl = await migratedDatabase('failed')

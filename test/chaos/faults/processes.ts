@@ -10,7 +10,7 @@ const killWorker: Fault = {
   lastsMs: [100, 3_000],
   async run({ world, target, ms, wait }) {
     const worker = world.member(target!)
-    await worker.busy()
+    await worker.stopBusy()
     await worker.kill({ restart: false })
     await wait(ms)
     worker.start()
@@ -54,8 +54,7 @@ const stopWorker: Fault = {
   lastsMs: [LEASE_MS * 1.5, LEASE_MS * 3],
   async run({ world, target, ms, wait }) {
     const worker = world.member(target!)
-    await worker.busy()
-    worker.signal('SIGSTOP')
+    await worker.stopBusy()
     try {
       await wait(ms)
     } finally {
