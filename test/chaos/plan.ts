@@ -25,7 +25,7 @@ const CALM_MS = 2_000
 const MOST_MISFITS = 30
 
 /** Without these a run shows nothing; they come first, each once. */
-const BITING = ['worker-stop', 'worker-kill', 'answer-lost', 'request-lost']
+export const BITING = ['worker-stop', 'worker-kill', 'answer-lost', 'request-lost']
 
 /**
  * The faults of a run: the same for the same seed, minutes and kinds. Each kind comes once before any comes again, alone

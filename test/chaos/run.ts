@@ -8,13 +8,16 @@ import { check } from './checker/check.ts'
 import { carryOut } from './nemesis.ts'
 import { countOpen, exportAll, startObserver } from './observer.ts'
 import { type Options, readOptions, replayOf, USAGE } from './options.ts'
-import { planOf } from './plan.ts'
+import { BITING, planOf } from './plan.ts'
 import { openProgress } from './progress.ts'
 import { seeded } from './random.ts'
 import { now, openRecorder, readHistory } from './recorder.ts'
 import { FINAL_WITHIN_MS, LIMITS } from './settings.ts'
 import { setStage, type Stage } from './stage.ts'
 import { summaryOf } from './summary.ts'
+
+/** Each takes half a minute. */
+const MOST_ROUNDS = 4
 
 /** Exit codes: 0 passed, 1 broken or the harness itself failed, 2 wrong usage, 3 vacuous, 130 interrupted. */
 async function main(): Promise<number> {
@@ -75,6 +78,24 @@ async function perform(options: Options, folder: Folder, signal: AbortSignal): P
   const { postgres, urls, ids } = stage
   const look = { postgres, urls, ids, random: seeded(options.seed, 'observer') }
   const progress = openProgress(options, plan, ids)
+  const nemesis = { faults, world: stage.world, record, signal, onStep: progress.step }
+
+  /** A short plan may have missed: what a run has to show is tried again a few times. */
+  async function playUntilItBites(): Promise<void> {
+    const kinds = faults.filter(({ name }) => BITING.includes(name))
+    for (let round = 1; round <= MOST_ROUNDS; round++) {
+      const { vacuous } = check(readHistory(folder.history), LIMITS)
+      if (vacuous.length === 0 || signal.aborted) return
+      progress.say(`not yet: ${vacuous.join(', ')}; once more`)
+      const seed = options.seed + round
+      const again = planOf({ seed, minutes: 0.5, kinds }).map((step) => ({
+        ...step,
+        n: plan.length + 100 * round + step.n,
+      }))
+      await carryOut({ ...nemesis, plan: again, seed })
+    }
+  }
+
   for (const member of [...stage.product, ...stage.enqueuers]) member.start()
   const observer = startObserver({ ...look, record: openRecorder(folder.history, 'observer') })
   try {
@@ -82,15 +103,7 @@ async function perform(options: Options, folder: Folder, signal: AbortSignal): P
     await Promise.race([Promise.all(stage.product.map((member) => member.up(60_000))), aborted(signal)])
     progress.begin()
     await Promise.race([
-      carryOut({
-        plan,
-        faults,
-        seed: options.seed,
-        world: stage.world,
-        record,
-        signal,
-        onStep: progress.step,
-      }),
+      carryOut({ ...nemesis, plan, seed: options.seed }).then(() => (options.faults ? undefined : playUntilItBites())),
       aborted(signal),
     ])
     if (signal.aborted) return
