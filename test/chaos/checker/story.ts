@@ -1,5 +1,19 @@
 import type { EnqueueAnswered, Happening, HistoryEvent, RunEnded, Work } from '../history.ts'
+import type { Limits } from './verdict.ts'
 import type { Attempt, JobView } from './views.ts'
+
+/** What stories are judged by. */
+export const LIMITS: Limits = { leaseMs: 1_000, recoveryMs: 500, passMs: 200, longestBackoffMs: 2_000, maxLost: 3 }
+
+export const TX = { do: 'return', tx: true } as const
+export const FAILS = { do: 'fail', times: 3 } as const
+export const error = (message: string, code?: string) => ({
+  name: 'Error',
+  message,
+  fingerprint: 'f',
+  ...(code && { code }),
+})
+export const LOST = error('lease expired: worker worker-1', 'lease_expired')
 
 /** A history told in a few lines: each event comes 10 ms after the one before. */
 export class Story {

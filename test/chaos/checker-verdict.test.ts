@@ -1,0 +1,89 @@
+import { expect, test } from 'vitest'
+import { check } from './checker/check.ts'
+import { LIMITS, LOST, Story } from './checker/story.ts'
+
+/** Everything that a run must have seen before it counts, but for one thing. */
+function bitten(without = ''): Story {
+  const s = new Story()
+  s.enqueue('a')
+  s.enqueue('b', { answer: without === STORED ? 'acknowledged' : 'unknown' })
+  if (without !== NOT_STORED) s.enqueue('c', { answer: 'unknown' })
+  s.start('a', 1)
+  const busy = without === BUSY ? [] : ['a']
+  s.tell({ kind: 'killed', pid: 1, what: 'worker', worker: 'worker-1', busy })
+  s.wait(1_500)
+  const first = without === EXPIRED ? s.run('a', 1, 'released') : s.run('a', 1, 'lost', { error: LOST })
+  s.start('a', 2, { attempt: first.outcome === 'lost' ? 2 : 1 })
+  s.end('a', 2)
+  if (without !== REFUSED) s.tell({ kind: 'refused_outcome', job: 'a', token: 1 })
+  s.tell({ kind: 'fault_started', n: 1, fault: 'kill', target: 'worker-1' })
+  s.tell({ kind: 'fault_started', n: 2, fault: 'disk full', skipped: 'no rights to mount' })
+  s.heal()
+  const second = s.run('a', 2, 'completed', { attempt: first.outcome === 'lost' ? 2 : 1 })
+  s.export('a', { lost: first.outcome === 'lost' ? 1 : 0, attempts: [first, second] })
+  s.completes('b')
+  return s
+}
+
+const REFUSED = 'no late outcome was refused'
+const STORED = 'no enqueue without an answer was stored'
+const NOT_STORED = 'no enqueue without an answer was not stored'
+const EXPIRED = 'no lease expired'
+const BUSY = 'no busy worker was killed'
+
+test('passes what held although it was bitten, and reports its figures', () => {
+  const { passed, vacuous, figures } = check(bitten().events, LIMITS)
+  expect(vacuous).toEqual([])
+  expect(passed).toBe(true)
+  expect(figures).toMatchObject({
+    acknowledged: 1,
+    byWork: { return: 1 },
+    finalStates: { completed: 2 },
+    runs: 3,
+    lostRuns: 1,
+    refusedOutcomes: 1,
+    unknownEnqueues: { stored: 1, notStored: 1 },
+    faults: { kill: 1 },
+    skipped: { 'disk full': 1 },
+    kills: { worker: 1 },
+    killToNextRunMs: { n: 1, p50: 1510, p99: 1510, max: 1510 },
+  })
+})
+
+test.each([REFUSED, STORED, NOT_STORED, EXPIRED, BUSY])('fails as vacuous when %s', (reason) => {
+  const { passed, violations, vacuous } = check(bitten(reason).events, LIMITS)
+  expect(violations).toEqual([])
+  expect(vacuous).toEqual([reason])
+  expect(passed).toBe(false)
+})
+
+test('counts an enqueue without an answer as stored when its repeat finds the job, and as not stored when it makes it', () => {
+  const found = new Story()
+  found.enqueue('a', { key: 'k', answer: 'unknown' })
+  found.enqueue('a', { key: 'k', answer: 'unknown' })
+  found.enqueue('a', { key: 'k', created: false })
+  found.completes('a')
+  expect(check(found.events, LIMITS).figures.unknownEnqueues).toEqual({ stored: 1, notStored: 1 })
+  const made = new Story()
+  made.enqueue('a', { key: 'k', answer: 'unknown' })
+  made.enqueue('a', { key: 'k' })
+  made.completes('a')
+  expect(check(made.events, LIMITS).figures.unknownEnqueues).toEqual({ stored: 0, notStored: 1 })
+})
+
+test('takes events in any order', () => {
+  const { events } = bitten()
+  expect(check(events.toReversed(), LIMITS)).toEqual(check(events, LIMITS))
+})
+
+test('judges two hundred thousand events in seconds: what it costs grows with them and no faster', () => {
+  const s = new Story()
+  for (let n = 0; n < 40_000; n++) {
+    s.enqueue(`job-${n}`)
+    s.completes(`job-${n}`)
+  }
+  expect(s.events.length).toBeGreaterThan(200_000)
+  const before = performance.now()
+  expect(check(s.events, LIMITS).broken).toEqual([])
+  expect(performance.now() - before).toBeLessThan(20_000)
+})
