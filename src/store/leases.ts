@@ -48,49 +48,74 @@ export interface LeasedJob {
 
 interface LeasedRow {
   id: string
-  type: string
-  queue: string
-  priority: number
+  /** Its place among the lanes of the claim. */
+  lane: number
   payload: string
   attempt: number
-  max_attempts: number
-  life_start: number
   token: number
   lease_no: number
   // Seconds, exact to the microsecond: cheaper to print and to read than a time.
   created_at: number
   run_at: number
-  started_at: number
   seq: number
+  /** Only with the first: one clock for all of a claim. */
+  started_at: number | null
+  /** JSON of what most jobs do not have; null where a job has none of it. */
+  rare: string | null
+}
+
+interface Rare {
+  max_attempts: number
+  life_start: number
   lost: number
   tags: string[]
   keyed: boolean
   timeout_ms: number | null
-  backoff: string | null
+  backoff: Backoff | null
   traceparent: string | null
 }
 
-const leasedFromRow = (row: LeasedRow): LeasedJob => ({
-  id: row.id,
-  type: row.type,
-  queue: row.queue,
-  priority: row.priority,
-  payloadJson: row.payload,
-  attempt: row.attempt,
-  maxAttempts: row.max_attempts,
-  lifeStart: row.life_start,
-  token: row.token,
-  leaseNo: row.lease_no,
-  createdAtUs: Math.round(row.created_at * 1e6),
-  position: { runAtUs: Math.round(row.run_at * 1e6), seq: row.seq },
-  waitedMs: Math.max(0, (row.started_at - row.run_at) * 1000),
-  lost: row.lost,
-  tags: row.tags,
-  keyed: row.keyed,
-  ...(row.timeout_ms === null ? {} : { timeoutMs: row.timeout_ms }),
-  ...(row.backoff === null ? {} : { backoff: JSON.parse(row.backoff) as Backoff }),
-  ...(row.traceparent === null ? {} : { traceparent: row.traceparent }),
-})
+/** What a job has when nothing else was asked for. */
+const USUAL_ATTEMPTS = 25
+const NO_TAGS: string[] = []
+
+function leasedFromRow(row: LeasedRow, { queue, type, priority }: Lane, startedAt: number): LeasedJob {
+  const job: LeasedJob = {
+    id: row.id,
+    type,
+    queue,
+    priority,
+    payloadJson: row.payload,
+    attempt: row.attempt,
+    maxAttempts: USUAL_ATTEMPTS,
+    lifeStart: 0,
+    token: row.token,
+    leaseNo: row.lease_no,
+    createdAtUs: Math.round(row.created_at * 1e6),
+    position: { runAtUs: Math.round(row.run_at * 1e6), seq: row.seq },
+    waitedMs: Math.max(0, (startedAt - row.run_at) * 1000),
+    lost: 0,
+    tags: NO_TAGS,
+    keyed: false,
+  }
+  return row.rare === null ? job : withRare(job, JSON.parse(row.rare) as Rare)
+}
+
+function withRare(job: LeasedJob, rare: Rare): LeasedJob {
+  const { max_attempts: maxAttempts, life_start: lifeStart, lost, tags, keyed } = rare
+  const { timeout_ms: timeoutMs, backoff, traceparent } = rare
+  return {
+    ...job,
+    maxAttempts,
+    lifeStart,
+    lost,
+    tags,
+    keyed,
+    ...(timeoutMs !== null && { timeoutMs }),
+    ...(backoff !== null && { backoff }),
+    ...(traceparent !== null && { traceparent }),
+  }
+}
 
 /** So many priorities of a queue and type are looked at: the highest. */
 export const PRIORITIES_AT_ONCE = 16
@@ -170,15 +195,15 @@ const MOST_LOST = 1_000_000
 const inTime = fragment`(job.expires_at is null or job.expires_at > clock_timestamp() or job.attempt > job.life_start or job.attempts is not null)`
 
 /** One lane gives all that is wanted. */
-const wholeLane = fragment`select q, t, p, at, seq, x, most as take from lane`
+const wholeLane = fragment`select n, q, t, p, at, seq, x, most as take from lane`
 
 /**
  * Of several lanes the heads are merged first, without locks: how many of the best jobs lie in each. Where a lane was not
  * looked at to the end, nothing is taken that comes behind what was seen of it.
  */
-const bestOfLanes = fragment`select q, t, p, at, seq, x, count(*) as take
-        from (select merged.*, min(n) filter (where k = d and d < most) over () as seen
-                from (select lane.*, head.k, row_number() over (order by lane.p desc, head.run_at, head.seq) as n
+const bestOfLanes = fragment`select n, q, t, p, at, seq, x, count(*) as take
+        from (select merged.*, min(nth) filter (where k = d and d < most) over () as seen
+                from (select lane.*, head.k, row_number() over (order by lane.p desc, head.run_at, head.seq) as nth
                 from lane
                cross join lateral (
                  select job.run_at, job.seq, row_number() over (order by job.run_at, job.seq) as k
@@ -189,8 +214,8 @@ const bestOfLanes = fragment`select q, t, p, at, seq, x, count(*) as take
                   order by job.run_at, job.seq
                   limit lane.d
                ) as head) as merged) as best
-       where n <= most and n <= coalesce(seen, n)
-       group by q, t, p, at, seq, x`
+       where nth <= most and nth <= coalesce(seen, nth)
+       group by n, q, t, p, at, seq, x`
 /**
  * Leases up to `limit` pending jobs to a live session, the first of all the lanes together by priority, due time and
  * seq, and notes how many of them may be started at once. Jobs locked by a concurrent claim are skipped, so claims
@@ -200,7 +225,8 @@ export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJ
   const { sessionId, lanes, limit, nextLeaseNo, startable, suspects = true } = claim
   // Beyond 10 lanes each is looked at less deep, so that a claim reads at most about 20 rows for each that it leases.
   const depth = depthOf(lanes, limit)
-  const laneRows = lanes.map(({ queue, type, priority, after }) => ({
+  const laneRows = lanes.map(({ queue, type, priority, after }, n) => ({
+    n,
     q: queue,
     t: type,
     p: priority,
@@ -219,8 +245,8 @@ export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJ
         from forgeq.sessions
        where id = ${sessionId} and ended_at is null and expires_at > clock_timestamp()
     ), lane as materialized (
-      select lane.q, lane.t, lane.p, coalesce(lane.at, '-infinity') as at, coalesce(lane.seq, 0) as seq, lane.d, lane.most, lane.x
-        from session, jsonb_to_recordset(${JSON.stringify(laneRows)}::text::jsonb) as lane (q text, t text, p smallint, at timestamptz, seq bigint, d int, most int, x int)
+      select lane.n, lane.q, lane.t, lane.p, coalesce(lane.at, '-infinity') as at, coalesce(lane.seq, 0) as seq, lane.d, lane.most, lane.x
+        from session, jsonb_to_recordset(${JSON.stringify(laneRows)}::text::jsonb) as lane (n int, q text, t text, p smallint, at timestamptz, seq bigint, d int, most int, x int)
        where not exists (
          select from forgeq.queues as queue
           where queue.name = lane.q and queue.paused_at is not null
@@ -228,10 +254,10 @@ export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJ
     ), share as materialized (
       ${lanes.length === 1 ? wholeLane : bestOfLanes}
     ), next as materialized (
-      select locked.id, locked.queue, locked.priority, locked.run_at, locked.seq
+      select share.n as lane, share.q as queue, share.p as priority, locked.id, locked.run_at, locked.seq
         from share
        cross join lateral (
-         select job.id, job.queue, job.priority, job.run_at, job.seq
+         select job.id, job.run_at, job.seq
            from forgeq.jobs as job
           where job.state = 'pending' and job.queue = share.q and job.type = share.t and job.priority = share.p
             and (job.run_at, job.seq) > (share.at, share.seq)
@@ -241,7 +267,7 @@ export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJ
             for update skip locked
        ) as locked
     ), numbered as materialized (
-      select id, queue, ${nextLeaseNo}::bigint - 1 + row_number() over (order by priority desc, run_at, seq) as lease_no
+      select id, lane, queue, ${nextLeaseNo}::bigint - 1 + row_number() over (order by priority desc, run_at, seq) as lease_no
         from next
     ), noted as (
       insert into forgeq.session_starts as starts (session_id, queue, upto)
@@ -256,10 +282,17 @@ export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJ
            lease_no = numbered.lease_no, started_at = clock_timestamp()
       from numbered
      where job.id = numbered.id and job.id = any (array(select id from numbered))
-    returning job.id, job.type, job.queue, job.priority, job.payload, job.attempt, job.max_attempts, job.life_start, job.token,
-              job.lease_no, date_part('epoch', job.created_at) as created_at, date_part('epoch', job.run_at) as run_at, job.seq, job.lost, job.tags, job.idempotency_key is not null as keyed,
-              job.timeout_ms, job.backoff, job.traceparent, date_part('epoch', job.started_at) as started_at`)
-  return rows.sort((a, b) => a.lease_no - b.lease_no).map(leasedFromRow)
+    returning job.id, numbered.lane, job.payload, job.attempt, job.token, job.lease_no,
+              date_part('epoch', job.created_at) as created_at, date_part('epoch', job.run_at) as run_at, job.seq,
+              case when job.lease_no = ${nextLeaseNo}::bigint then date_part('epoch', job.started_at) end as started_at,
+              case when job.max_attempts <> ${USUAL_ATTEMPTS}::int or job.life_start > 0 or job.lost > 0 or job.tags <> '{}'
+                     or job.idempotency_key is not null or job.timeout_ms is not null or job.backoff is not null or job.traceparent is not null
+                   then jsonb_build_object('max_attempts', job.max_attempts, 'life_start', job.life_start, 'lost', job.lost,
+                          'tags', job.tags, 'keyed', job.idempotency_key is not null, 'timeout_ms', job.timeout_ms,
+                          'backoff', job.backoff, 'traceparent', job.traceparent) end as rare`)
+  rows.sort((a, b) => a.lease_no - b.lease_no)
+  const startedAt = rows[0]?.started_at ?? 0
+  return rows.map((row) => leasedFromRow(row, lanes[row.lane]!, startedAt))
 }
 
 /**
