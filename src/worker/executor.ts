@@ -34,17 +34,21 @@ export interface ExecutorContext extends RunContext {
 }
 
 /**
- * Runs one lease to its outcome: resolve the handler, check the payload, run, decide. Never rejects; whatever the
- * handler does ends in one report. `settled` resolves when the handler itself has ended, also one that was given up.
+ * Runs one lease to its outcome: resolve the handler, check the payload, run, decide. Never throws; whatever the handler
+ * does ends in one report. `onSettled` is called when the handler itself has ended, also one that was given up.
  */
-export function execute(run: Run, context: ExecutorContext): { report: Promise<Report>; settled: Promise<unknown> } {
+export function execute(
+  run: Run,
+  context: ExecutorContext,
+  { onReport, onSettled }: { onReport(report: Report): void; onSettled(): void },
+): void {
   const handler = context.handlers.handlers.get(run.lease.type)!
-  const settled = run.isolated ? runIsolated(handler, run, context) : runHandler(handler, run, context)
-  const ended = new Promise<RunResult | undefined>((resolve) => {
-    void settled.then(resolve)
-    run.onGivenUp = () => resolve(undefined)
+  run.onGivenUp = () => onReport(decide(run, handler, timedOut(run), context))
+  const ended = run.isolated ? runIsolated(handler, run, context) : runHandler(handler, run, context)
+  void ended.then((result) => {
+    if (!run.stuck) onReport(decide(run, handler, result, context))
+    onSettled()
   })
-  return { report: ended.then((result) => decide(run, handler, result ?? timedOut(run), context)), settled }
 }
 
 /** For a handler that goes on although its time and grace are over: its failure is recorded without it. */

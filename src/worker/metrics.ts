@@ -1,5 +1,6 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Gauge, Registry } from 'prom-client'
 import { createLabelBound } from '../job/label-bound.ts'
+import { LaneHistogram, type Observations } from './histogram.ts'
 import type { Lease, Report, Verdict } from './lease.ts'
 
 const MAX_QUEUES = 200
@@ -29,14 +30,9 @@ export function createWorkerMetrics(): WorkerMetrics {
     registers,
   })
   const buckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 3600]
-  const wait = new Histogram({
-    name: 'forgeq_wait_seconds',
-    help: 'From due to started',
-    labelNames,
-    buckets,
-    registers,
-  })
-  const run = new Histogram({ name: 'forgeq_run_seconds', help: 'Length of runs', labelNames, buckets, registers })
+  const [registry] = registers as [Registry]
+  const wait = new LaneHistogram(registry, { name: 'forgeq_wait_seconds', help: 'From due to started', buckets })
+  const run = new LaneHistogram(registry, { name: 'forgeq_run_seconds', help: 'Length of runs', buckets })
   const slots = new Gauge({
     name: 'forgeq_slots',
     help: 'Slots of this worker, and jobs in its buffer',
@@ -45,21 +41,36 @@ export function createWorkerMetrics(): WorkerMetrics {
   })
 
   const bounded = { queue: createLabelBound(MAX_QUEUES), type: createLabelBound(MAX_TYPES) }
-  const startedOf = perLane(bounded, (queue, type) => ({
-    started: started.labels(queue, type),
-    wait: wait.labels(queue, type),
-  }))
-  const endedOf = perLane(bounded, (queue, type) => ({
-    run: run.labels(queue, type),
-    outcome: new Map<string, Counter.Internal>(),
-    queue,
-    type,
-  }))
+  // Counted here and handed over when somebody asks: an increment is an addition, not a look into a map of labels.
+  const startedLanes: { queue: string; type: string; n: number; wait: Observations }[] = []
+  const startedOf = perLane(bounded, (queue, type) => {
+    const lane = { queue, type, n: 0, wait: wait.labels({ queue, type }) }
+    startedLanes.push(lane)
+    return lane
+  })
+  const endedLanes: { queue: string; type: string; outcomes: Map<string, { n: number }>; run: Observations }[] = []
+  const endedOf = perLane(bounded, (queue, type) => {
+    const lane = { queue, type, outcomes: new Map<string, { n: number }>(), run: run.labels({ queue, type }) }
+    endedLanes.push(lane)
+    return lane
+  })
+
+  function handOver(): void {
+    for (const lane of startedLanes) {
+      started.inc({ queue: lane.queue, type: lane.type }, lane.n)
+      lane.n = 0
+    }
+    for (const { queue, type, outcomes: counts } of endedLanes)
+      for (const [outcome, count] of counts) {
+        outcomes.inc({ queue, type, outcome }, count.n)
+        count.n = 0
+      }
+  }
 
   return {
     started(lease) {
       const lane = startedOf(lease.queue, lease.type)
-      lane.started.inc()
+      lane.n++
       lane.wait.observe((lease.waitedMs + performance.now() - lease.claimedAt) / 1000)
     },
     reported({ lease, outcome, ranMs }, verdict) {
@@ -68,14 +79,17 @@ export function createWorkerMetrics(): WorkerMetrics {
       const lane = endedOf(lease.queue, lease.type)
       lane.run.observe(ranMs / 1000)
       const name = outcomeName(outcome.state, verdict.state)
-      let counter = lane.outcome.get(name)
-      if (!counter) lane.outcome.set(name, (counter = outcomes.labels(lane.queue, lane.type, name)))
-      counter.inc()
+      const count = lane.outcomes.get(name)
+      if (count) count.n++
+      else lane.outcomes.set(name, { n: 1 })
     },
     slots(states) {
       for (const [state, n] of Object.entries(states)) slots.set({ state }, n)
     },
-    text: () => registers[0]!.metrics(),
+    text() {
+      handOver()
+      return registry.metrics()
+    },
   }
 }
 

@@ -82,11 +82,11 @@ export class Pool {
     this.#runs.set(lease.id, run)
     this.#lastStart = run.startedAt
     onStart(lease)
-    const { report, settled } = execute(run, context)
-    void report.then((made) => {
-      if (!run.abandoned) this.#options.onReport(made)
-      if (!run.stuck) this.#end(run)
-      else void settled.then(() => this.#end(run))
+    execute(run, context, {
+      onReport: (report) => {
+        if (!run.abandoned) this.#options.onReport(report)
+      },
+      onSettled: () => this.#end(run),
     })
   }
 

@@ -5,7 +5,6 @@ import { isLocked, isRefusal, isUnknown } from '../store/failures.ts'
 import type { Keeping } from '../store/history.ts'
 import { lockedJobs } from '../store/locked.ts'
 import { acceptedBefore } from '../store/outcomes.ts'
-import { waitAtMost } from '../store/wait-at-most.ts'
 import type { Report, Session, Verdict } from './lease.ts'
 import { createOwnTransactions } from './own-transactions.ts'
 import { byRoad, storableInstead, type Write } from './store-outcomes.ts'
@@ -53,9 +52,9 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
   const unsettled = new Map<string, number>()
   /** An answer to these was lost before: the store may have taken them. */
   const doubtful = new WeakSet<Report>()
-  const inFlight = new Set<Promise<unknown>>()
+  const underWay = { quick: 0, slow: 0 }
   let givenUp: AbortSignal | undefined
-  let writing: Promise<void> | undefined
+  let gathering = false
   const ownTransactions = createOwnTransactions({ db, keeping, log, settle })
 
   function settle(report: Report, verdict: Verdict): void {
@@ -66,16 +65,30 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
     onVerdict(report, verdict)
   }
 
-  async function drain(): Promise<void> {
-    while (waiting.length > 0 && !givenUp?.aborted) {
+  /** One write at a time gathers the most; what fills a batch already is written beside it, so that nobody stands idle. */
+  function writeWaiting(): void {
+    while (waiting.length > 0 && !givenUp?.aborted && mayWrite()) {
       const batch = takeBatch()
       const writes = [...bySession(batch)].flatMap(([session, reports]) => writesOf(session, reports))
-      const written: Promise<unknown> = Promise.all(writes).finally(() => inFlight.delete(written))
-      inFlight.add(written)
-      await waitAtMost(SLOW_MS, written)
-      while (inFlight.size >= MOST_IN_FLIGHT) await Promise.race(inFlight)
+      let pace: 'quick' | 'slow' = 'quick'
+      underWay.quick++
+      const becomeSlow = setTimeout(() => {
+        underWay.quick--
+        underWay.slow++
+        pace = 'slow'
+        writeWaiting()
+      }, SLOW_MS)
+      void Promise.allSettled(writes).then(() => {
+        clearTimeout(becomeSlow)
+        underWay[pace]--
+        writeWaiting()
+      })
     }
-    writing = undefined
+  }
+
+  function mayWrite(): boolean {
+    const { quick, slow } = underWay
+    return quick < (waiting.length >= MOST_AT_ONCE ? 2 : 1) && quick + slow < MOST_IN_FLIGHT
   }
 
   function takeBatch(): Report[] {
@@ -204,8 +217,13 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
 
   function enqueue(report: Report): void {
     waiting.push(report)
+    if (gathering) return
+    gathering = true
     // One microtask gathers what ends in the same turn of the loop.
-    writing ??= Promise.resolve().then(drain)
+    queueMicrotask(() => {
+      gathering = false
+      writeWaiting()
+    })
   }
 
   return {

@@ -76,7 +76,9 @@ export class Run {
 
   /** What it comes to, for the store. */
   report(outcome: Outcome, remembered: NonNullable<Report['remembered']>): Report {
-    const { lease, ranMs, completion, abortGraceMs } = this
+    const { lease, completion, abortGraceMs } = this
+    // To the microsecond: more digits are noise, and each is sent.
+    const ranMs = Math.round(this.ranMs * 1_000) / 1_000
     if (completion === undefined) return { lease, outcome, remembered, ranMs }
     return { lease, outcome, remembered, ranMs, completing: { waitMs: abortGraceMs } }
   }
