@@ -87,6 +87,27 @@ describe('a job that was lost before, with a handler module', () => {
     await new Promise((resolve) => setTimeout(resolve, 400))
   })
 
+  test('pays nothing for the end of a process that ran another job before, and runs again in one of its own', async () => {
+    const worker = await moduleWorker(
+      'after',
+      `let jobs = 0
+       export default ({ harms }) => {
+         if (harms) setTimeout(() => process.exit(1), 600).unref()
+         else if (jobs > 0) return new Promise(() => setInterval(() => {}, 1_000))
+         jobs++
+         return process.pid
+       }`,
+      { concurrency: 1 },
+    )
+    const harming = await endOf(db.pool, await suspect('after', { payload: { harms: true } }))
+    const next = await endOf(db.pool, await suspect('after', { payload: { harms: false } }))
+    expect(next).toMatchObject({ state: 'completed', lost: 1, attempt: 2 })
+    expect(next.resultJson).not.toBe(harming.resultJson)
+    expect(worker.log).toContainEqual(
+      expect.objectContaining({ msg: expect.stringContaining('ran another job before') as string, job_id: next.id }),
+    )
+  })
+
   test('the built product too takes the process of the last one', async () => {
     const built = new URL('../../dist/worker/isolated/run-isolated.js', import.meta.url).href
     const { runIsolated: run } = (await import(built)) as { runIsolated: typeof runIsolated }
@@ -160,7 +181,10 @@ describe('a job that was lost before, with a handler module', () => {
     )
     const job = await jobIn(db.pool, crashing, 'retrying')
     expect(job).toMatchObject({ attempt: 2, lost: 2, error: { code: told } })
-    expect(job.attempts).toMatchObject([{ outcome: 'lost', attempt: 2, error: { name: 'ProcessLost' } }])
+    // A process that ran another test's job before is nobody's fault.
+    expect(job.attempts?.filter(({ outcome }) => outcome !== 'released')).toMatchObject([
+      { outcome: 'lost', attempt: 2, error: { name: 'ProcessLost' } },
+    ])
     await db.sql(`update forgeq.jobs set state = 'pending', run_at = clock_timestamp() where id = $1`, crashing)
     expect(await endOf(db.pool, crashing)).toMatchObject({ state: 'dead', reason: 'lost', lost: 3, attempt: 3 })
     expect(await endOf(db.pool, beside)).toMatchObject({ state: 'completed', lost: 1 })

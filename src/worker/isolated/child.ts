@@ -7,10 +7,12 @@ import { resultOfThrown, type RunResult } from '../../job/outcome.ts'
 import { runHandler } from '../executor.ts'
 import { loadModuleHandler } from '../load-handlers.ts'
 import { Run } from '../run.ts'
-import { type ChildOrder, type FromChild, type Marked, PULSE_MS, type ToChild } from './messages.ts'
+import { type ChildOrder, type FromJob, type Marked, PULSE_MS, type ToChild } from './messages.ts'
 
-const send = (message: FromChild, then: () => void = () => {}) =>
-  process.send?.({ forgeq: message } satisfies Marked, () => then())
+let no = 0
+/** What a job sends late is told from what the next one sends by its number. */
+const send = (message: FromJob, then: () => void = () => {}, of = no) =>
+  process.send?.({ forgeq: { no: of, ...message } } satisfies Marked, () => then())
 
 /** What keeps the event loop busy, by kind. */
 const opened = (): string[] => process.getActiveResourcesInfo()
@@ -25,12 +27,16 @@ function isClean(before: readonly string[]): boolean {
   })
 }
 
+/** One that has grown so large does not run another job. */
+const MOST_BYTES = 256 * 1024 * 1024
+
 let run: Run | undefined
 let openedBefore: string[] | undefined
 /** An abort may come while the module is still loading. */
 let aborted: Extract<ToChild, { kind: 'abort' }> | undefined
 
 async function runOrder(order: ChildOrder): Promise<RunResult> {
+  const { no: mineNo } = order
   const { file, lease, maxResultBytes, keeping, logLevel } = order
   const session = { ...order.session, lost: false }
   // Its worker keeps the time.
@@ -44,10 +50,10 @@ async function runOrder(order: ChildOrder): Promise<RunResult> {
       middleware: [],
       maxResultBytes,
       keeping,
-      completing: () => new Promise((resolve) => send({ kind: 'completing' }, resolve)),
-      log: pino({ level: logLevel }, { write: (line) => send({ kind: 'log', line }) }),
+      completing: () => new Promise((resolve) => send({ kind: 'completing' }, resolve, mineNo)),
+      log: pino({ level: logLevel }, { write: (line) => send({ kind: 'log', line }, undefined, mineNo) }),
       progress: (_lease, value, message) =>
-        send({ kind: 'progress', value, ...(message !== undefined && { message }) }),
+        send({ kind: 'progress', value, ...(message !== undefined && { message }) }, undefined, mineNo),
     })
   } catch (error) {
     return resultOfThrown(error)
@@ -61,11 +67,13 @@ process.on('message', (message: ToChild) => {
     return
   }
   aborted = undefined
+  no = message.order.no
+  send({ kind: 'begun' })
   void runOrder(message.order).then((result) => {
     run = undefined
     // What it has only just closed may still be there for a moment.
     setImmediate(() => {
-      const clean = openedBefore !== undefined && isClean(openedBefore)
+      const clean = openedBefore !== undefined && isClean(openedBefore) && process.memoryUsage.rss() < MOST_BYTES
       openedBefore = undefined
       send({ kind: 'result', result, clean }, () => clean || process.exit(0))
     })

@@ -8,6 +8,8 @@ import type { Lease } from '../lease.ts'
 export interface ChildOrder {
   file: string
   lease: Omit<Lease, 'session'>
+  /** Tells its messages from those of the order before. */
+  no: number
   /** In whose name it is leased: what the handler completes by itself is checked against it. */
   session: { id: string; worker: WorkerRef }
   keeping: Keeping
@@ -17,7 +19,10 @@ export interface ChildOrder {
 
 export type ToChild = { kind: 'run'; order: ChildOrder } | { kind: 'abort'; reason: AbortReason; message: string }
 
-export type FromChild =
+/** What a child says of the job that it runs. */
+export type FromJob =
+  /** The order has come; from here on something of its handler's may run. */
+  | { kind: 'begun' }
   /** `clean`: the handler has left nothing open behind it, and the process may run another job. */
   | { kind: 'result'; result: RunResult; clean: boolean }
   | { kind: 'progress'; value: number; message?: string }
@@ -26,6 +31,9 @@ export type FromChild =
   | { kind: 'completing' }
   /** The event loop turns. */
   | { kind: 'pulse' }
+
+/** With the number of the order that it is about. */
+export type FromChild = FromJob & { no: number }
 
 /** Ours among what a handler may send by itself. */
 export interface Marked {

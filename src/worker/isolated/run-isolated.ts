@@ -29,13 +29,17 @@ const NOT_STARTED_MS = 5_000
 const KILL_AFTER_SHUTDOWN_MS = 1_500
 
 /**
- * Runs a lease of a handler module in a child process that runs nothing beside it, in a process group of its own. What the handler comes
- * to is its result as in the worker itself; a child that ends without one makes the run `lost`: it takes nobody down.
+ * Runs a lease of a handler module in a child process that runs nothing beside it, in a process group of its own. What
+ * the handler comes to is its result as in the worker itself; a child that ends without one makes the run `lost`: it takes
+ * nobody down.
  * An aborted child that goes on is killed when its grace is over. Never rejects.
  */
 export function runIsolated(handler: Handler, run: Run, context: IsolationContext): Promise<RunResult> {
   return new Promise((resolve) => {
-    const child = takeIdle() ?? start()
+    const used = doubted.has(run.lease.id) ? undefined : takeIdle()
+    const child = used ?? start()
+    const no = ++orders
+    let begun = false
     const send = (message: ToChild) => void (child.connected && child.send(message, () => {}))
     let result: RunResult | undefined
     let missed = 0
@@ -52,8 +56,9 @@ export function runIsolated(handler: Handler, run: Run, context: IsolationContex
     const onMessage = (received: unknown) => {
       missed = 0
       const message = messageOf(received)
-      if (!message) return
-      if (message.kind === 'result') {
+      if (message?.no !== no) return
+      if (message.kind === 'begun') begun = true
+      else if (message.kind === 'result') {
         result = message.result
         if (message.clean) settle(keepIdle)
       } else if (message.kind === 'progress') context.progress(run.lease, message.value, message.message)
@@ -65,7 +70,10 @@ export function runIsolated(handler: Handler, run: Run, context: IsolationContex
       if (child.pid === undefined) context.log.error({ err: error }, 'no process could be started for a job')
     }
     const onClose = (code: number | null, signal: NodeJS.Signals | null) => {
-      result ??= withoutResult(run, child.pid !== undefined, problem, code, signal)
+      const mayBeAnothersFault = used && !run.aborted && !problem
+      if (!result && mayBeAnothersFault) result = inUsedChild(run, begun, context.log)
+      else if (begun) doubted.delete(run.lease.id)
+      result ??= withoutResult(run, begun, problem, code, signal)
       settle(() => {})
     }
     const settle = (then: (child: ChildProcess) => void) => {
@@ -82,9 +90,26 @@ export function runIsolated(handler: Handler, run: Run, context: IsolationContex
     } = run.lease
     const { maxResultBytes, keeping } = context
     const session = { id, worker }
-    const order = { file: handler.source, lease, session, maxResultBytes, keeping, logLevel: context.log.level }
+    const order = { no, file: handler.source, lease, session, maxResultBytes, keeping, logLevel: context.log.level }
     send({ kind: 'run', order })
   })
+}
+
+/** Jobs whose last process ran another job before: theirs alone from now on. */
+const doubted = new Set<string>()
+const MOST_DOUBTED = 1_000
+let orders = 0
+
+/** A process that has run another job before may have ended by that one's fault: nobody pays, and it runs again in its own. */
+function inUsedChild({ lease }: Run, begun: boolean, log: Logger): RunResult {
+  if (!begun) return { kind: 'released' }
+  if (doubted.size >= MOST_DOUBTED) doubted.clear()
+  doubted.add(lease.id)
+  log.warn(
+    { job_id: lease.id },
+    'a process ended that had run another job before; the job runs again in one of its own',
+  )
+  return { kind: 'released' }
 }
 
 /** Children that have run a job and left nothing open: the next one need not wait for a process to start. */
@@ -144,14 +169,14 @@ function abortWith(child: ChildProcess, run: Run, send: (message: ToChild) => vo
 
 function withoutResult(
   run: Run,
-  started: boolean,
+  begun: boolean,
   problem: (Error & { code?: string }) | undefined,
   code: number | null,
   signal: NodeJS.Signals | null,
 ): RunResult {
   if (run.aborted) return { kind: 'failed', error: toJobError(run.aborted) }
-  // No file, no memory or no number left for a process: nothing has run.
-  if (!started) return { kind: 'snoozed', delayMs: NOT_STARTED_MS }
+  // No file, no memory or no number left for a process, or one that ended before it took the order: nothing has run.
+  if (!begun) return { kind: 'snoozed', delayMs: NOT_STARTED_MS }
   const how = code === null ? `was ended by ${signal}` : `ended with exit code ${code}`
   const error = Object.assign(new Error(problem ? problem.message : `the process of its handler ${how}`), {
     name: 'ProcessLost',
