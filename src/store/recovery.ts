@@ -248,7 +248,8 @@ export interface SyncLeases {
   sessionId: string
   /** Leases beyond the newest that the worker has numbered are none of its claims'. */
   upto: number
-  known: readonly string[]
+  /** By token too: a job that still runs under an older lease says nothing of its newest. */
+  known: readonly { id: string; token: number }[]
   /** Given back so often, a job whose delivery is lost again is left to recovery, as one of a session that is not there. */
   maxGivenBack: number
 }
@@ -267,7 +268,8 @@ export async function syncLeases(
     with held as materialized (
       select id
         from forgeq.jobs
-       where session_id = ${sessionId}::uuid and not id = any (${known}::uuid[]) and lease_no <= ${upto}::bigint
+       where session_id = ${sessionId}::uuid and lease_no <= ${upto}::bigint
+         and not (id || ' ' || token) = any (${known.map(({ id, token }) => `${id} ${token}`)}::text[])
     ), unknown as materialized (
       select job.id, job.token, job.cancel_requested_at is not null as cancelling
         from forgeq.jobs as job

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { LeaseBuffer } from './buffer.ts'
 import { allowed } from './crash-brake.ts'
 import type { HandlerSet } from './handler.ts'
-import type { Lease, Report, Session } from './lease.ts'
+import type { Lease, LeaseRef, Report, Session } from './lease.ts'
 import type { Pace } from './pace.ts'
 import type { Pool } from './pool.ts'
 import { Quarantine } from './quarantine.ts'
@@ -22,7 +22,7 @@ export interface DispatcherOptions {
   log: Logger
   report(report: Report): void
   /** Leases whose outcome has no verdict yet. */
-  unsettled(): ReadonlyMap<string, unknown>
+  unsettled(): ReadonlyMap<LeaseRef, unknown>
 }
 
 const SYNC_MS = 30_000
@@ -258,7 +258,7 @@ export class Dispatcher {
 
   async #sync(session: Session): Promise<void> {
     const { leases, pool, unsettled } = this.#options
-    const known = () => [...[...this.#buffer].map(({ id }) => id), ...pool.ids(), ...unsettled().keys()]
+    const known = () => [...this.#buffer, ...pool.leases(), ...unsettled().keys()]
     const cancelling = await leases.sync(session, known)
     this.#syncAt = performance.now() + SYNC_MS * (0.9 + Math.random() / 5)
     for (const { id, token } of cancelling) {

@@ -53,8 +53,8 @@ export class Pool {
     return this.#runs.has(id)
   }
 
-  ids(): string[] {
-    return [...this.#runs.keys()]
+  leases(): Lease[] {
+    return [...this.#runs.values()].map(({ lease }) => lease)
   }
 
   /** Runs in child processes. */

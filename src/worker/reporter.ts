@@ -5,7 +5,7 @@ import { isLocked, isRefusal, isUnknown } from '../store/failures.ts'
 import type { Keeping } from '../store/history.ts'
 import { lockedJobs } from '../store/locked.ts'
 import { acceptedBefore } from '../store/outcomes.ts'
-import type { Report, Session, Verdict } from './lease.ts'
+import type { LeaseRef, Report, Session, Verdict } from './lease.ts'
 import { createOwnTransactions } from './own-transactions.ts'
 import { byRoad, storableInstead, type Write } from './store-outcomes.ts'
 
@@ -13,7 +13,7 @@ export interface Reporter {
   /** Takes a report over; its verdict comes by `onVerdict`. */
   push(report: Report): void
   /** Leases whose report has no verdict yet. */
-  readonly unsettled: ReadonlyMap<string, unknown>
+  readonly unsettled: ReadonlyMap<LeaseRef, unknown>
   /** The last act: resolves when everything has its verdict, or when `signal` gives up for good on the rest. */
   flush(signal: AbortSignal): Promise<void>
 }
@@ -48,8 +48,7 @@ const MOST_IN_VAIN = 80
  */
 export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions): Reporter {
   let waiting: Report[] = []
-  // By job, how many: a release whose answer was lost may still be repeated when the next run of the job has ended.
-  const unsettled = new Map<string, number>()
+  const unsettled = new Map<LeaseRef, number>()
   /** An answer to these was lost before: the store may have taken them. */
   const doubtful = new WeakSet<Report>()
   const underWay = { quick: 0, slow: 0 }
@@ -58,10 +57,10 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
   const ownTransactions = createOwnTransactions({ db, keeping, log, settle })
 
   function settle(report: Report, verdict: Verdict): void {
-    const { id } = report.lease
-    const left = unsettled.get(id)! - 1
-    if (left > 0) unsettled.set(id, left)
-    else unsettled.delete(id)
+    const { lease } = report
+    const left = unsettled.get(lease)! - 1
+    if (left > 0) unsettled.set(lease, left)
+    else unsettled.delete(lease)
     onVerdict(report, verdict)
   }
 
@@ -229,7 +228,7 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
   return {
     unsettled,
     push(report) {
-      unsettled.set(report.lease.id, (unsettled.get(report.lease.id) ?? 0) + 1)
+      unsettled.set(report.lease, (unsettled.get(report.lease) ?? 0) + 1)
       if (report.completing) return ownTransactions.push(report)
       enqueue(report)
     },

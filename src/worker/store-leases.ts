@@ -17,6 +17,9 @@ import { waitAtMost } from '../store/wait-at-most.ts'
 import { Lanes } from './lanes.ts'
 import type { Lease, Session } from './lease.ts'
 
+/** One lease of one job. */
+export type LeaseId = Pick<Lease, 'id' | 'token'>
+
 /** How many jobs are wanted now. */
 export interface LeaseWish {
   session: Session
@@ -125,7 +128,7 @@ export class StoreLeases {
    * Gives back, uncounted, what the store holds for this session and the worker does not know of. Returns those among
    * them that somebody asked to cancel: they are to be reported as released. `known` is asked after the last claim ended.
    */
-  sync(session: Session, known: () => string[]): Promise<{ id: string; token: number }[]> {
+  sync(session: Session, known: () => LeaseId[]): Promise<{ id: string; token: number }[]> {
     return this.#alone(async () => {
       this.#follow(session)
       await this.#awaitLostBackend()

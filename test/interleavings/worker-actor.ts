@@ -352,8 +352,8 @@ export class WorkerActor {
 
   async #sync(how: string | undefined): Promise<void> {
     const sessionId = this.session!
-    const known = [...this.#known.map(({ id }) => id), ...this.#unsettled.map(({ lease }) => lease.id)]
-    const told = this.#world.mistakes.syncForgets ? this.#known.map(({ id }) => id) : known
+    const known = [...this.#known, ...this.#unsettled.map(({ lease }) => lease)].map(({ id, token }) => ({ id, token }))
+    const told = this.#world.mistakes.syncForgets ? known.slice(0, this.#known.length) : known
     const numbered = this.#numbered
     const ask = {
       sessionId,

@@ -15,14 +15,28 @@ describe('sync', () => {
 
   test('gives back what the session holds and the worker does not know, at no attempt', async () => {
     const { id, sessionId } = await held(db.pool)
-    const known = await insertJob(db.pool, { state: 'running', session: sessionId })
+    const known = await insertJob(db.pool, { state: 'running', session: sessionId, token: 2 })
     const other = await held(db.pool)
-    expect(await sync(sessionId, { known: [known] })).toEqual({ givenBack: 1, cancelling: [] })
+    expect(await sync(sessionId, { known: [{ id: known, token: 2 }] })).toEqual({ givenBack: 1, cancelling: [] })
     expect(await jobOf(db.pool, id)).toMatchObject({ state: 'pending', attempt: 2, lost: 0, attempts: [] })
     expect(await jobOf(db.pool, known)).toMatchObject({ state: 'running' })
     expect(await jobOf(db.pool, other.id)).toMatchObject({ state: 'running' })
     const [row] = await db.sql('select token, given_back from forgeq.jobs where id = $1', id)
     expect(row).toEqual({ token: 5, given_back: 1 })
+  })
+
+  test('gives back a lease of a job that the worker still runs under an older one', async () => {
+    const { id, token, sessionId } = await held(db.pool)
+    expect(await sync(sessionId, { known: [{ id, token: token - 1 }] })).toEqual({ givenBack: 1, cancelling: [] })
+    expect(await jobOf(db.pool, id)).toMatchObject({ state: 'pending', attempt: 2, lost: 0 })
+    expect(
+      await sync(sessionId, {
+        known: [
+          { id, token },
+          { id, token: token - 1 },
+        ],
+      }),
+    ).toMatchObject({ givenBack: 0 })
   })
 
   test('leaves alone what was leased after the newest that the worker names', async () => {
