@@ -48,16 +48,16 @@ export async function completeInTransaction(
 }
 
 /**
- * Locks the job of a lease for this transaction, without waiting. `locked`: somebody else has it, for example its
- * handler's own transaction. `gone`: the lease no longer holds it.
+ * Whether the job of a lease can be written without waiting. `locked`: somebody else has it, for example its handler's
+ * own transaction. `gone`: the lease no longer holds it.
  */
-export async function holdLease(
-  tx: Database,
+export async function findLease(
+  db: Database,
   sessionId: string,
   { id, token }: { id: string; token: number },
-): Promise<'held' | 'locked' | 'gone'> {
-  const [row] = await tx.query<{ held: boolean; there: boolean }>(sql`
-    /* forgeq:hold_lease */
+): Promise<'free' | 'locked' | 'gone'> {
+  const [row] = await db.query<{ held: boolean; there: boolean }>(sql`
+    /* forgeq:find_lease */
     with there as materialized (
       select job.id
         from forgeq.jobs as job
@@ -71,7 +71,7 @@ export async function holdLease(
          for update of job skip locked
     )
     select exists (select from held) as held, exists (select from there) as there`)
-  return row?.held ? 'held' : row?.there ? 'locked' : 'gone'
+  return row?.held ? 'free' : row?.there ? 'locked' : 'gone'
 }
 
 /** Makes the commit of a transaction a rollback. Never throws: whatever else has happened to it, it is not committed. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { DatabasePool } from '../store/database.ts'
 import { isRefusal } from '../store/failures.ts'
-import { holdLease } from '../store/complete-in-transaction.ts'
+import { findLease } from '../store/complete-in-transaction.ts'
 import type { Keeping } from '../store/history.ts'
 import { acceptedBefore } from '../store/outcomes.ts'
 import type { Report, Verdict } from './lease.ts'
@@ -116,13 +116,12 @@ export function createOwnTransactions({ db, keeping, log, settle }: OwnTransacti
 
   async function write(report: Report): Promise<Written> {
     const { lease } = report
-    return db.transaction(async (tx) => {
-      const hold = await holdLease(tx, lease.session.id, lease)
-      if (hold !== 'held') return hold
-      const [road] = byRoad([report])
-      const accepted = await road!.write(tx, lease.session, [report], keeping)
-      return { state: accepted.get(lease.id)! }
-    })
+    // Two commits: a lock that is held from one statement to the next outlives a process that is stopped in between.
+    const found = await findLease(db, lease.session.id, lease)
+    if (found !== 'free') return found
+    const [road] = byRoad([report])
+    const state = (await road!.write(db, lease.session, [report], keeping)).get(lease.id)
+    return state === undefined ? 'gone' : { state }
   }
 
   return {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { DEFAULTS } from '../../src/config.ts'
-import { holdLease } from '../../src/store/complete-in-transaction.ts'
+import { findLease } from '../../src/store/complete-in-transaction.ts'
 import { finishKeyedJobs } from '../../src/store/outcomes.ts'
 import { withCaller } from '../support/caller.ts'
 import { testDatabase } from '../support/database.ts'
@@ -82,7 +82,7 @@ describe('a completion in a transaction of its handler', () => {
     expect(await effectsOf(lease.id)).toBe(0)
     expect(await keyOf('rolled-back')).toEqual({ state: null, seconds: null })
     expect(await db.sql('select from forgeq.count_deltas')).toEqual([])
-    expect(await holdLease(db.pool, lease.sessionId, lease)).toBe('held')
+    expect(await findLease(db.pool, lease.sessionId, lease)).toBe('free')
   })
 
   test('has not happened when the connection breaks before the commit', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createRecovery } from '../../src/loops/recovery.ts'
-import { holdLease } from '../../src/store/complete-in-transaction.ts'
+import { findLease } from '../../src/store/complete-in-transaction.ts'
 import { writeProgress } from '../../src/store/progress.ts'
 import { withCaller } from '../support/caller.ts'
 import { testDatabase } from '../support/database.ts'
@@ -58,14 +58,14 @@ describe("a job whose handler's transaction is open", () => {
     await withCaller(db, async (caller) => {
       await caller.query('begin')
       await complete(caller, lease)
-      expect(await holdLease(db.pool, lease.sessionId, lease)).toBe('locked')
+      expect(await findLease(db.pool, lease.sessionId, lease)).toBe('locked')
       await caller.query('rollback')
-      expect(await holdLease(db.pool, lease.sessionId, lease)).toBe('held')
-      expect(await holdLease(db.pool, lease.sessionId, { ...lease, token: 4 })).toBe('gone')
+      expect(await findLease(db.pool, lease.sessionId, lease)).toBe('free')
+      expect(await findLease(db.pool, lease.sessionId, { ...lease, token: 4 })).toBe('gone')
       await caller.query('begin')
       await complete(caller, lease)
       await caller.query('commit')
-      expect(await holdLease(db.pool, lease.sessionId, lease)).toBe('gone')
+      expect(await findLease(db.pool, lease.sessionId, lease)).toBe('gone')
     })
   })
 

@@ -8,7 +8,7 @@ import { insertGivenJobs, insertJobs } from '../../src/store/enqueue.ts'
 import { pruneKeys, takeKeys } from '../../src/store/keys.ts'
 import { claimJobs, findLanes, noteStarts } from '../../src/store/leases.ts'
 import { completeJobs } from '../../src/store/complete.ts'
-import { completeInTransaction, holdLease } from '../../src/store/complete-in-transaction.ts'
+import { completeInTransaction, findLease } from '../../src/store/complete-in-transaction.ts'
 import { acceptedBefore, finishJobs, finishKeyedJobs, requeueJobs } from '../../src/store/outcomes.ts'
 import { writeProgress } from '../../src/store/progress.ts'
 import { lockLostJobs, recoverJobs, syncLeases } from '../../src/store/recovery.ts'
@@ -66,7 +66,7 @@ const HOT: Record<string, Call> = {
     ),
   complete_in_transaction: (on) =>
     completeInTransaction(on, reporter, { id: ids[0]!, token: 1, resultJson: '1', ranMs: 1 }, keeping),
-  hold_lease: (on) => holdLease(on, sessionId, { id: ids[0]!, token: 1 }),
+  find_lease: (on) => findLease(on, sessionId, { id: ids[0]!, token: 1 }),
   finish_keyed_jobs: (on) => finishKeyedJobs(on, reporter, completed, keeping),
   requeue_jobs: (on) =>
     requeueJobs(
@@ -87,7 +87,8 @@ const HOT: Record<string, Call> = {
   promote_due_jobs: (on) => promoteDueJobs(on, { limit: 1000 }),
   expire_jobs: (on) => expireJobs(on, { limit: 1000, keeping }),
   find_lanes: (on) => findLanes(on, { queues: null, types: ['test'] }),
-  sync_leases: (on) => syncLeases(on, { sessionId, upto: 1, known: ids, maxGivenBack: 3 }),
+  sync_leases: (on) =>
+    syncLeases(on, { sessionId, upto: 1, known: ids.map((id) => ({ id, token: 1 })), maxGivenBack: 3 }),
   lock_lost_jobs: (on) => lockLostJobs(on, { limit: 500 }),
   recover_jobs: (on) =>
     recoverJobs(
