@@ -18,10 +18,18 @@ export interface LoopOptions {
   /** A pass that handled so many is followed by another at once. */
   batch: number
   log: Logger
-  run(): Promise<number>
-  /** Before each pass and after it; absent: this process makes every pass. */
+  run(): Promise<number | Pass>
+  /** Before each pass, and after it for the time of the next one. */
   look?(): Promise<Look>
+  /** True when this process makes the pass that it is time for, and the others skip it. Absent, like `look`: always. */
+  turn?(): Promise<boolean>
   onHandled?(name: string, handled: number): void
+}
+
+/** Absent `more`: a full batch. */
+export interface Pass {
+  handled: number
+  more: boolean
 }
 
 export interface Look {
@@ -38,33 +46,37 @@ const FIRST_PAUSE_MS = 200
  * Makes pass after pass: again at once after a full batch, otherwise when there is something to do, at a wake-up, or
  * after the interval with some jitter. No leader: every pass is safe beside the same pass in other processes.
  */
-export function createLoop({ name, intervalMs, batch, log, run, look, onHandled }: LoopOptions): Loop {
+export function createLoop({ name, intervalMs, batch, log, run, look, turn, onHandled }: LoopOptions): Loop {
   let running: Promise<void> | undefined
   let stopping = false
   let woken = false
   let alarm: (() => void) | undefined
   let failures = 0
-  /** The last pass was full: the next one is this process's too. */
-  let more = false
+  /** A pass is this process's to make: the last one was full, or failed. */
+  let owed = false
 
-  async function runOnce(): Promise<number> {
-    const handled = await run()
+  async function makePass(): Promise<Pass> {
+    const made = await run()
+    const { handled, more } = typeof made === 'number' ? { handled: made, more: made >= batch } : made
     if (handled > 0) {
       log.debug({ loop: name, handled }, 'pass')
       onHandled?.(name, handled)
     }
-    return handled
+    return { handled, more }
   }
 
   async function pass(): Promise<number> {
     try {
       woken = false // before anything is awaited: a wake-up from here on is for the next pass
-      let seen = more ? undefined : await look?.()
-      if (seen?.mine ?? true) {
-        more = (await runOnce()) >= batch
-        seen = more ? { mine: true, nextMs: 0 } : await look?.()
+      let seen = owed ? undefined : await look?.()
+      owed ||= seen ? seen.mine : turn ? await turn() : true
+      if (owed) {
+        const { more } = await makePass()
+        owed = more
+        if (!more) seen = await look?.()
       }
       failures = 0
+      if (owed) return 0
       return Math.max(0, Math.min(seen?.nextMs ?? Number.POSITIVE_INFINITY, intervalMs * (0.9 + Math.random() / 5)))
     } catch (error) {
       const pauseMs = Math.min(intervalMs, FIRST_PAUSE_MS * 10, FIRST_PAUSE_MS * 2 ** failures++)
@@ -107,6 +119,6 @@ export function createLoop({ name, intervalMs, batch, log, run, look, onHandled 
       alarm?.()
       await running
     },
-    runOnce,
+    runOnce: async () => (await makePass()).handled,
   }
 }

@@ -40,7 +40,7 @@ export function createPruner(context: LoopContext): Loop {
       await pruneMinutes(db, { keepMs: KEEP_MINUTES_MS })
       return Math.max(partitions, ...rows)
     },
-    look: async () => ({ mine: await takePass(db, { name: 'pruner', withinMs: INTERVAL_MS * 0.8 }) }),
+    turn: () => takePass(db, { name: 'pruner', withinMs: INTERVAL_MS * 0.8 }),
   })
 }
 

@@ -1,15 +1,14 @@
 import { type LostJob, lockLostJobs, recoverJobs } from '../store/recovery.ts'
 import { endExpiredSessions, nextExpiry } from '../store/sessions.ts'
 import type { LoopContext } from './context.ts'
-import { createLoop, type Loop } from './loop.ts'
-import { takePassOf } from './pass.ts'
+import { createLoop, type Loop, type Pass } from './loop.ts'
 import { decideLost } from './lost-jobs.ts'
 import { SetAside } from './set-aside.ts'
+import { Turns } from './turns.ts'
 
 const BATCH = 500
 /** A heartbeat that is on its way renews in time: an expiry is looked at a little after its moment. */
 const AFTER_EXPIRY_MS = 20
-const SPREAD_MS = 200
 /** A session that has expired and could not be ended is held by somebody. */
 const HELD_MS = 250
 
@@ -17,6 +16,7 @@ const HELD_MS = 250
 export function createRecovery(context: LoopContext): Loop {
   const { db, log, recoveryIntervalMs: intervalMs, onHandled } = context
   const setAside = new SetAside()
+  const turns = new Turns(db, { name: 'recovery', intervalMs })
   return createLoop({
     name: 'recovery',
     intervalMs,
@@ -26,24 +26,27 @@ export function createRecovery(context: LoopContext): Loop {
     async run() {
       // First the session, then its jobs: a claim that commits late is found by the next pass.
       await endExpiredSessions(db)
-      return recoverBatch(context, setAside)
+      const pass = await recoverBatch(context, setAside)
+      await turns.made()
+      return pass
     },
     async look() {
-      const { expiryMs, passedMs } = await nextExpiry(db, { pass: 'recovery' })
-      const mine = (expiryMs ?? 1) <= 0 || (await takePassOf(db, { name: 'recovery', intervalMs, passedMs }))
+      const { expiryMs, last } = await nextExpiry(db, { pass: 'recovery' })
+      const mine = turns.isMine({ due: expiryMs !== undefined && expiryMs <= 0, last })
       if (expiryMs === undefined) return { mine }
-      // Not all of a hundred processes at once: the first ends what has expired, and the others see that it is done.
-      return { mine, nextMs: expiryMs > 0 ? expiryMs + AFTER_EXPIRY_MS + Math.random() * SPREAD_MS : HELD_MS }
+      return { mine, nextMs: (expiryMs > 0 ? expiryMs + AFTER_EXPIRY_MS : HELD_MS) + turns.delayMs(last) }
     },
   })
 }
 
-async function recoverBatch(context: LoopContext, setAside: SetAside): Promise<number> {
+async function recoverBatch(context: LoopContext, setAside: SetAside): Promise<Pass> {
   let seen: string[] = []
-  return setAside.pass(
+  const handled = await setAside.pass(
     (except) => takeBack(context, { limit: BATCH, except }, (jobs) => (seen = jobs.map(({ id }) => id))),
     { ids: async () => seen, take: (id) => takeBack(context, { limit: 1, only: id }), log: context.log },
   )
+  // Of a full batch another process may have written some meanwhile: that is no sign of there being no more.
+  return { handled, more: seen.length >= BATCH && handled > 0 }
 }
 
 /**

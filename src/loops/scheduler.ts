@@ -1,9 +1,9 @@
 import { expireJobs, findExpired, nextDue, promoteDueJobs } from '../store/due.ts'
 import { endPauses } from '../store/queues.ts'
 import type { LoopContext } from './context.ts'
-import { takePassOf } from './pass.ts'
 import { createLoop, type Loop } from './loop.ts'
 import { SetAside } from './set-aside.ts'
+import { Turns } from './turns.ts'
 
 const BATCH = 1_000
 const INTERVAL_MS = 1_000
@@ -21,6 +21,7 @@ export function createScheduler({ db, log, keeping, wakeWorkers, onHandled }: Lo
       take: (only) => expireJobs(db, { limit: 1, keeping, only }),
       log,
     })
+  const turns = new Turns(db, { name: 'scheduler', intervalMs: INTERVAL_MS })
   return createLoop({
     name: 'scheduler',
     intervalMs: INTERVAL_MS,
@@ -32,14 +33,14 @@ export function createScheduler({ db, log, keeping, wakeWorkers, onHandled }: Lo
       const resumed = await endPauses(db)
       wakeWorkers(new Set([...promoted, ...resumed]))
       const expired = await expire()
+      await turns.made()
       return Math.max(promoted.length, expired)
     },
     async look() {
-      const { dueMs, passedMs } = await nextDue(db, { pass: 'scheduler' })
-      return {
-        mine: (dueMs ?? 1) <= 0 || (await takePassOf(db, { name: 'scheduler', intervalMs: INTERVAL_MS, passedMs })),
-        ...(dueMs !== undefined && { nextMs: Math.max(dueMs < -HELD_MS ? HELD_MS : SHORTEST_MS, dueMs) }),
-      }
+      const { dueMs, last } = await nextDue(db, { pass: 'scheduler' })
+      const mine = turns.isMine({ due: dueMs !== undefined && dueMs <= 0, last })
+      if (dueMs === undefined) return { mine }
+      return { mine, nextMs: Math.max(dueMs < -HELD_MS ? HELD_MS : SHORTEST_MS, dueMs) + turns.delayMs(last) }
     },
   })
 }

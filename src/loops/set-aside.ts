@@ -24,13 +24,17 @@ export class SetAside {
     one: { ids(except: string[]): Promise<string[]>; take(id: string): Promise<number>; log: Logger },
   ): Promise<number> {
     const except = this.ids
+    let failure: unknown
     try {
       return await all(except)
     } catch (error) {
       if (isForgeQError(error, 'unavailable')) throw error
+      failure = error
     }
+    const ids = await one.ids(except)
+    if (ids.length === 0) throw failure // it was not about any of them
     let handled = 0
-    for (const id of await one.ids(except)) {
+    for (const id of ids) {
       try {
         handled += await one.take(id)
       } catch (error) {

@@ -15,6 +15,6 @@ export function createStats({ db, log, onHandled }: LoopContext): Loop {
     log,
     ...(onHandled && { onHandled }),
     run: () => rollUpCounts(db, { limit: BATCH }),
-    look: async () => ({ mine: await takePass(db, { name: 'stats', withinMs: INTERVAL_MS * 0.8 }) }),
+    turn: () => takePass(db, { name: 'stats', withinMs: INTERVAL_MS * 0.8 }),
   })
 }

@@ -1,5 +1,6 @@
 import type { Database } from './database.ts'
 import { closeKeys, countEnded, insertFinished, type Keeping, retention, retentionJson } from './history.ts'
+import { type LastPass, lastPassOf, type LastPassRow } from './passes.ts'
 import { sql } from './sql.ts'
 
 // `(select clock_timestamp())`: called in the condition itself the clock bounds no index scan, and each pass would read
@@ -26,14 +27,14 @@ export async function promoteDueJobs(db: Database, { limit }: { limit: number })
 }
 
 /**
- * In how many milliseconds the next job is due or expires, and how long ago the last pass of that name was made; absent
- * when nothing waits for its time, or none was made.
+ * In how many milliseconds the next job is due or expires, and the last pass of that name; absent when nothing waits for
+ * its time, or none was made.
  */
 export async function nextDue(
   db: Database,
   { pass }: { pass: string },
-): Promise<{ dueMs?: number; passedMs?: number }> {
-  const [row] = await db.query<{ due_ms: number | null; passed_ms: number | null }>(sql`
+): Promise<{ dueMs: number | undefined; last: LastPass | undefined }> {
+  const [row] = await db.query<LastPassRow & { due_ms: number | null }>(sql`
     /* forgeq:next_due */
     select (extract(epoch from least(
              (select min(run_at) from forgeq.jobs where state in ('scheduled', 'retrying')),
@@ -42,11 +43,9 @@ export async function nextDue(
                where expires_at is not null and state in ('scheduled', 'pending', 'blocked')
                  and attempt = life_start and attempts is null)
            ) - clock_timestamp()) * 1000)::float8 as due_ms,
-           (select extract(epoch from clock_timestamp() - last_pass_at) * 1000 from forgeq.loops where name = ${pass})::float8 as passed_ms`)
-  return {
-    ...(row && row.due_ms !== null && { dueMs: row.due_ms }),
-    ...(row && row.passed_ms !== null && { passedMs: row.passed_ms }),
-  }
+           (select extract(epoch from clock_timestamp() - last_pass_at) * 1000 from forgeq.loops where name = ${pass})::float8 as passed_ms,
+           (select last_pass_at::text from forgeq.loops where name = ${pass}) as passed_at`)
+  return { dueMs: row?.due_ms ?? undefined, last: lastPassOf(row) }
 }
 
 export interface ExpireJobs {

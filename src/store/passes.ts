@@ -18,3 +18,30 @@ export async function takePass(db: Database, { name, withinMs }: { name: string;
     returning 1`)
   return rows.length > 0
 }
+
+/** Notes that a pass has been made, whenever the last one was; gives its time as text, to be compared only. */
+export async function notePass(db: Database, name: string): Promise<string> {
+  const [row] = await db.query<{ at: string }>(sql`
+    /* forgeq:note_pass */
+    insert into forgeq.loops as loop (name, last_pass_at)
+    values (${name}, clock_timestamp())
+    on conflict (name) do update set last_pass_at = excluded.last_pass_at
+    returning last_pass_at::text as at`)
+  return row!.at
+}
+
+/** The newest pass of a loop, whoever made it. */
+export interface LastPass {
+  at: string
+  /** Negative when the clock was set back since. */
+  agoMs: number
+}
+
+/** How a statement that looks for something to do answers with the last pass beside it. */
+export interface LastPassRow {
+  passed_at: string | null
+  passed_ms: number | null
+}
+
+export const lastPassOf = (row: LastPassRow | undefined): LastPass | undefined =>
+  row && row.passed_at !== null && row.passed_ms !== null ? { at: row.passed_at, agoMs: row.passed_ms } : undefined

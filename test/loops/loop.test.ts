@@ -46,7 +46,7 @@ describe('a loop', () => {
     const batches = [10, 10, 4]
     let passes = 0
     let turns = 0
-    make(async () => batches[passes++] ?? 0, { look: async () => ({ mine: turns++ === 0 }) }).start()
+    make(async () => batches[passes++] ?? 0, { turn: async () => turns++ === 0 }).start()
     await until('the batches are done', () => passes === 3)
   })
 
@@ -104,6 +104,19 @@ describe('a loop', () => {
     await until('it has passed for the wake-up', () => passes === 1)
   })
 
+  test('a pass that failed is still its own, whoever else might have a turn now', async () => {
+    let passes = 0
+    let looks = 0
+    make(
+      async () => {
+        if (++passes === 1) throw new Error('the database is away')
+        return 0
+      },
+      { look: async () => ({ mine: looks++ === 0 }) },
+    ).start()
+    await until('it has passed again', () => passes === 2)
+  })
+
   test('tries a pass that fails again, with growing pauses, and then goes on as before', async () => {
     const at: number[] = []
     let failures = 3
@@ -145,8 +158,7 @@ describe('a loop', () => {
 
   test('leaves a pass to the process that has just made it', async () => {
     const passes = { first: 0, second: 0 }
-    const look = async () => ({ mine: await takePass(db.pool, { name: 'shared', withinMs: 200 }), nextMs: 10 })
-    const shared = { look }
+    const shared = { intervalMs: 10, turn: () => takePass(db.pool, { name: 'shared', withinMs: 200 }) }
     make(async () => (passes.first++, 0), shared).start()
     make(async () => (passes.second++, 0), shared).start()
     const began = performance.now()
