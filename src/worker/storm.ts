@@ -1,5 +1,8 @@
-/** From so many failures a second on, the pauses that follow are widened by their own length, and by more with more. */
-const FULL_WIDTH_PER_SECOND = 500
+/**
+ * From so many failures a second on, the pauses that follow are widened by their own length, and by more with more. A
+ * storm over many workers is a small one in each of them.
+ */
+const FULL_WIDTH_PER_SECOND = 100
 const MOST = 3
 const MEMORY_MS = 1_000
 
