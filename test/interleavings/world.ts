@@ -255,7 +255,7 @@ export class World {
   get place(): string {
     return JSON.stringify([
       this.#rows,
-      this.#workers.map((worker) => worker.memory),
+      this.#workers.map(({ memory }) => memory.all),
       [...this.#memories],
       [...this.#roads.values()].map((road) => road.seen),
       this.stage.offers(),
@@ -298,7 +298,7 @@ export class World {
   async beginHealing(): Promise<void> {
     this.healing = this.taken.length
     this.unbound = true
-    const kept = this.#workers.map(({ session }) => session).filter((session) => session !== undefined)
+    const kept = this.#workers.map(({ memory }) => memory.session).filter((session) => session !== undefined)
     await rawSql(this.#observer, `${EXPIRE} not id = any ($1::uuid[])`, [kept])
   }
 
