@@ -1,5 +1,6 @@
 import type { Io, Signal } from './io.ts'
 
+const HANGUP_EXIT = 129
 const SIGNAL_EXIT: Record<Signal, number> = { SIGINT: 130, SIGTERM: 143 }
 
 /** What a write comes to when nobody reads any more: a pipe, a terminal. */
@@ -49,6 +50,11 @@ function signals(): Signals {
       tell(signal)
     })
   }
+  // The terminal has gone. Nothing is left to tell a second time.
+  process.on('SIGHUP', () => {
+    if (listeners.size === 0) process.exit(HANGUP_EXIT)
+    if (!told) tell('SIGTERM')
+  })
   return {
     onSignal(listener) {
       listeners.add(listener)

@@ -62,8 +62,11 @@ const spent = (type: string) =>
     type,
   )
 
-/** Sends SIGTERM; gives the exit code and how long it took. */
-async function terminate(worker: Running): Promise<{ code: unknown; tookMs: number }> {
+/** Sends the signal; gives the exit code and how long it took. */
+async function terminate(
+  worker: Running,
+  signal: NodeJS.Signals = signal,
+): Promise<{ code: unknown; tookMs: number }> {
   const toldAt = performance.now()
   worker.kill('SIGTERM')
   let timer: NodeJS.Timeout | undefined
@@ -74,15 +77,19 @@ async function terminate(worker: Running): Promise<{ code: unknown; tookMs: numb
   return { code, tookMs: performance.now() - toldAt }
 }
 
-test('on SIGTERM what runs finishes, what is buffered goes back at attempt 0, and the worker exits 0', async () => {
-  const { worker, long } = await loadedWorker('drained', 2_000)
-  const { code, tookMs } = await terminate(worker)
-  expect(code, worker.text()).toBe(0)
-  expect(tookMs).toBeLessThan(5_000)
-  expect(long()).toHaveLength(SLOTS)
-  expect(await counts('drained')).toEqual({ completed: 2 * SLOTS, pending: SLOTS + 2 * BUFFERED })
-  expect(await spent('drained')).toEqual([])
-})
+test.each(['SIGTERM', 'SIGHUP'] as const)(
+  'on %s what runs finishes, what is buffered goes back at attempt 0, and the worker exits 0',
+  async (signal) => {
+    const type = `drained_${signal.toLowerCase()}`
+    const { worker, long } = await loadedWorker(type, 2_000)
+    const { code, tookMs } = await terminate(worker, signal)
+    expect(code, worker.text()).toBe(0)
+    expect(tookMs).toBeLessThan(5_000)
+    expect(long()).toHaveLength(SLOTS)
+    expect(await counts(type)).toEqual({ completed: 2 * SLOTS, pending: SLOTS + 2 * BUFFERED })
+    expect(await spent(type)).toEqual([])
+  },
+)
 
 test('what is not done within the grace period goes back: aborted and uncounted, or counted when it heeds no signal', async () => {
   const { worker } = await loadedWorker('cut_off', 60_000, { flags: ['--grace', '1s'] })
