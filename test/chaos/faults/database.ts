@@ -49,7 +49,10 @@ const cancelStatements: Fault = {
     repeatedly(occurrence, 5, () => attempt(occurrence.world.postgres, (client) => client.query(CANCELLING))),
 }
 
-/** What is set for a role counts for new sessions: so they get new ones, at the beginning and at the end. */
+/**
+ * What is set for a role counts for new sessions: so they get new ones, at the beginning and at the end. The product's own
+ * set these limits for themselves as they connect, so it is not hindered: they reach what its handlers connect themselves.
+ */
 const roleSetting = (
   name: string,
   setting: string,
@@ -60,7 +63,6 @@ const roleSetting = (
   takes: 'role',
   targets: [],
   lastsMs: [3_000, 8_000],
-  hinders: true,
   async run(occurrence) {
     const { postgres } = occurrence.world
     const value = oneOf(occurrence.random, values)
