@@ -1,17 +1,19 @@
 import { expect, test } from 'vitest'
 import { check } from './checker/check.ts'
 import { LIMITS, LOST, Story } from './checker/story.ts'
+import type { HistoryEvent } from './history.ts'
 
 /** Everything that a run must have seen before it counts, but for one thing. */
-function bitten(without = ''): Story {
+function bitten(without = ''): HistoryEvent[] {
   const s = new Story()
   s.enqueue('a')
   s.enqueue('b', { answer: without === STORED ? 'acknowledged' : 'unknown' })
   if (without !== NOT_STORED) s.enqueue('c', { answer: 'unknown' })
   s.start('a', 1)
+  if (without !== SAMPLE) s.sample('a', { state: 'running' })
   const busy = without === BUSY ? [] : ['a']
   s.tell({ kind: 'killed', pid: 1, what: 'worker', worker: 'worker-1', busy })
-  s.wait(1_500)
+  s.wait(1_500, { looks: without !== LOOKS })
   const first = without === EXPIRED ? s.run('a', 1, 'released') : s.run('a', 1, 'lost', { error: LOST })
   s.start('a', 2, { attempt: first.outcome === 'lost' ? 2 : 1 })
   s.end('a', 2)
@@ -22,7 +24,7 @@ function bitten(without = ''): Story {
   const second = s.run('a', 2, 'completed', { attempt: first.outcome === 'lost' ? 2 : 1 })
   s.export('a', { lost: first.outcome === 'lost' ? 1 : 0, attempts: [first, second] })
   s.completes('b')
-  return s
+  return without === PROBE ? s.events.filter((event) => event.kind !== 'probe') : s.events
 }
 
 const REFUSED = 'no late outcome was refused'
@@ -30,9 +32,12 @@ const STORED = 'no enqueue without an answer was stored'
 const NOT_STORED = 'no enqueue without an answer was not stored'
 const EXPIRED = 'no lease expired'
 const BUSY = 'no busy worker was killed'
+const SAMPLE = 'no job was read while the faults went on'
+const PROBE = 'no probe of the database was answered'
+const LOOKS = 'overdue leases were looked for in less than half of the seconds'
 
 test('passes what held although it was bitten, and reports its figures', () => {
-  const { passed, vacuous, figures } = check(bitten().events, LIMITS)
+  const { passed, vacuous, figures } = check(bitten(), LIMITS)
   expect(vacuous).toEqual([])
   expect(passed).toBe(true)
   expect(figures).toMatchObject({
@@ -50,8 +55,8 @@ test('passes what held although it was bitten, and reports its figures', () => {
   })
 })
 
-test.each([REFUSED, STORED, NOT_STORED, EXPIRED, BUSY])('fails as vacuous when %s', (reason) => {
-  const { passed, violations, vacuous } = check(bitten(reason).events, LIMITS)
+test.each([REFUSED, STORED, NOT_STORED, EXPIRED, BUSY, SAMPLE, PROBE, LOOKS])('fails as vacuous when %s', (reason) => {
+  const { passed, violations, vacuous } = check(bitten(reason), LIMITS)
   expect(violations).toEqual([])
   expect(vacuous).toEqual([reason])
   expect(passed).toBe(false)
@@ -72,7 +77,7 @@ test('counts an enqueue without an answer as stored when its repeat finds the jo
 })
 
 test('takes events in any order', () => {
-  const { events } = bitten()
+  const events = bitten()
   expect(check(events.toReversed(), LIMITS)).toEqual(check(events, LIMITS))
 })
 

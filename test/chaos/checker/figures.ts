@@ -21,6 +21,8 @@ export interface Figures {
   killToNextRunMs?: { n: number; p50: number; p99: number; max: number }
   /** Share of the seconds before the healing in which an enqueue was acknowledged, a run ended well. */
   secondsWith: { acknowledgement: number; run: number }
+  /** What the observer saw. `looks`: share of the seconds, from the first enqueue on, in which it looked for overdue leases. */
+  observed: { samples: number; answeredProbes: number; looks: number }
 }
 
 export function figuresOf(facts: Facts): Figures {
@@ -55,6 +57,11 @@ export function figuresOf(facts: Facts): Figures {
         from,
         until,
       ),
+    },
+    observed: {
+      samples: facts.of('sampled').length,
+      answeredProbes: facts.of('probe').filter(({ ok }) => ok).length,
+      looks: shareOfSeconds(facts.of('overdue'), facts.of('enqueue_sent')[0]?.at ?? from, until),
     },
   }
 }
@@ -113,6 +120,8 @@ function percentiles(sorted: readonly number[]): NonNullable<Figures['killToNext
 function shareOfSeconds(events: readonly { at: number }[], from: number, until: number): number {
   const seconds = Math.floor((until - from) / 1000)
   if (seconds <= 0) return 0
-  const hit = new Set(events.map(({ at }) => Math.floor((at - from) / 1000)).filter((second) => second < seconds))
+  const hit = new Set(
+    events.map(({ at }) => Math.floor((at - from) / 1000)).filter((second) => second >= 0 && second < seconds),
+  )
   return Math.round((hit.size / seconds) * 1000) / 1000
 }

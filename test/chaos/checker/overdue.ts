@@ -12,13 +12,11 @@ const PASS_MS = 1_000
  * it, within which recovery looks again.
  */
 export function checkOverdue(facts: Facts, { recoveryMs, passMs = PASS_MS }: Limits, report: Report): void {
-  const overdue = facts.of('overdue')
-  if (overdue.length === 0) return
   const excused = mergeSpans(
     [...silences(facts), ...hindrances(facts)].map(([from, to]): Span => [from, to + recoveryMs]),
   )
   const told = new Set<string>()
-  for (const event of overdue) {
+  for (const event of facts.of('overdue')) {
     for (const { job, token, ms } of event.jobs) {
       if (ms <= recoveryMs + passMs) continue
       const countedMs = ms - covered(excused, [event.at - ms, event.at])

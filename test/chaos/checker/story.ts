@@ -32,12 +32,13 @@ export class Story {
     return this.#at
   }
 
-  /** Lets time go by, during which the database is asked and answers. */
-  wait(ms: number, { answers = true } = {}): void {
+  /** Lets time go by, during which the database is asked and answers, and leases are looked at. */
+  wait(ms: number, { answers = true, looks = true } = {}): void {
     const until = this.#at + ms
     while (this.#at + 200 < until) {
-      this.#at += 190
+      this.#at += 180
       this.tell({ kind: 'probe', ok: answers })
+      if (looks) this.tell({ kind: 'overdue', jobs: [] })
     }
     this.#at = until
   }
