@@ -12,6 +12,7 @@ function bitten(without = ''): HistoryEvent[] {
   s.start('a', 1)
   if (without !== SAMPLE) s.sample('a', { state: 'running' })
   const busy = without === BUSY ? [] : ['a']
+  if (without === JUDGED) s.tell({ kind: 'fault_started', n: 3, fault: 'read-only', hinders: true })
   s.tell({ kind: 'killed', pid: 1, what: 'worker', worker: 'worker-1', busy })
   s.wait(1_500, { looks: without !== LOOKS })
   const first = without === EXPIRED ? s.run('a', 1, 'released') : s.run('a', 1, 'lost', { error: LOST })
@@ -35,6 +36,7 @@ const BUSY = 'no busy worker was killed'
 const SAMPLE = 'no job was read while the faults went on'
 const PROBE = 'no probe of the database was answered'
 const LOOKS = 'overdue leases were looked for in less than half of the seconds'
+const JUDGED = 'overdue leases could be judged in less than a quarter of the seconds'
 
 test('passes what held although it was bitten, and reports its figures', () => {
   const { passed, vacuous, figures } = check(bitten(), LIMITS)
@@ -51,15 +53,20 @@ test('passes what held although it was bitten, and reports its figures', () => {
     faults: { kill: 1 },
     skipped: { 'disk full': 1 },
     kills: { worker: 1 },
+    observed: { samples: 1, looks: 1, judgedLooks: 1 },
     killToNextRunMs: { n: 1, p50: 1510, p99: 1510, max: 1510 },
   })
 })
 
-test.each([REFUSED, STORED, NOT_STORED, EXPIRED, BUSY, SAMPLE, PROBE, LOOKS])('fails as vacuous when %s', (reason) => {
+test.each([REFUSED, STORED, NOT_STORED, EXPIRED, BUSY, SAMPLE, JUDGED])('fails as vacuous when %s', (reason) => {
   const { passed, violations, vacuous } = check(bitten(reason), LIMITS)
   expect(violations).toEqual([])
   expect(vacuous).toEqual([reason])
   expect(passed).toBe(false)
+})
+
+test.each([PROBE, LOOKS])('fails as vacuous when %s: then nothing could be judged either', (reason) => {
+  expect(check(bitten(reason), LIMITS).vacuous).toEqual([reason, JUDGED])
 })
 
 test('counts an enqueue without an answer as stored when its repeat finds the job, and as not stored when it makes it', () => {

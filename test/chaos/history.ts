@@ -144,8 +144,6 @@ export interface FaultStarted {
   n: number
   fault: string
   target?: string
-  /** Somebody else holds jobs' rows or the table while it lasts. */
-  locksRows?: boolean
   /** The product cannot do its work with the database while it lasts, although a probe is answered. */
   hinders?: boolean
   /** The machine cannot make it: told, and nothing happens. */

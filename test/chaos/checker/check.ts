@@ -39,7 +39,7 @@ export function check(history: readonly HistoryEvent[], limits: Limits): Verdict
   checkRunAt(facts, report)
   checkDead(facts, report)
   checkOverdue(facts, limits, report)
-  const figures = figuresOf(facts)
+  const figures = figuresOf(facts, limits)
   const vacuous = vacuousReasons(facts, figures)
   const broken = (Object.keys(INVARIANTS) as Invariant[]).filter((invariant) => counts[invariant])
   return { passed: broken.length === 0 && vacuous.length === 0, broken, counts, violations, vacuous, figures }

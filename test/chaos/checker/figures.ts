@@ -1,4 +1,7 @@
 import { type Ask, askedOf, type Facts, type Wish } from './facts.ts'
+import { judgedLooks } from './overdue.ts'
+import { shareOfSeconds } from './spans.ts'
+import type { Limits } from './verdict.ts'
 import { attemptsOf, diedLost } from './views.ts'
 
 /** What is reported and not judged. */
@@ -21,11 +24,14 @@ export interface Figures {
   killToNextRunMs?: { n: number; p50: number; p99: number; max: number }
   /** Share of the seconds before the healing in which an enqueue was acknowledged, a run ended well. */
   secondsWith: { acknowledgement: number; run: number }
-  /** What the observer saw. `looks`: share of the seconds, from the first enqueue on, in which it looked for overdue leases. */
-  observed: { samples: number; answeredProbes: number; looks: number }
+  /**
+   * What the observer saw; of the seconds from the first enqueue to the healing the share in which it looked for overdue
+   * leases, and in which it did so while nothing excused one.
+   */
+  observed: { samples: number; answeredProbes: number; looks: number; judgedLooks: number }
 }
 
-export function figuresOf(facts: Facts): Figures {
+export function figuresOf(facts: Facts, limits: Limits): Figures {
   const { events, jobs, healedAt } = facts
   const all = [...jobs.values()]
   const acknowledged = all.filter((job) => job.acknowledged.length > 0)
@@ -33,6 +39,7 @@ export function figuresOf(facts: Facts): Figures {
   const until = healedAt ?? events.at(-1)?.at ?? 0
   const made = facts.of('fault_started')
   const waits = waitsAfterKills(facts)
+  const busyFrom = facts.of('enqueue_sent')[0]?.at ?? from
   return {
     seconds: Math.round((until - from) / 1000),
     acknowledged: acknowledged.length,
@@ -61,7 +68,8 @@ export function figuresOf(facts: Facts): Figures {
     observed: {
       samples: facts.of('sampled').length,
       answeredProbes: facts.of('probe').filter(({ ok }) => ok).length,
-      looks: shareOfSeconds(facts.of('overdue'), facts.of('enqueue_sent')[0]?.at ?? from, until),
+      looks: shareOfSeconds(facts.of('overdue'), busyFrom, until),
+      judgedLooks: shareOfSeconds(judgedLooks(facts, limits), busyFrom, until),
     },
   }
 }
@@ -115,13 +123,4 @@ function waitsAfterKills(facts: Facts): number[] {
 function percentiles(sorted: readonly number[]): NonNullable<Figures['killToNextRunMs']> {
   const at = (share: number) => Math.round(sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)]!)
   return { n: sorted.length, p50: at(0.5), p99: at(0.99), max: at(1) }
-}
-
-function shareOfSeconds(events: readonly { at: number }[], from: number, until: number): number {
-  const seconds = Math.floor((until - from) / 1000)
-  if (seconds <= 0) return 0
-  const hit = new Set(
-    events.map(({ at }) => Math.floor((at - from) / 1000)).filter((second) => second >= 0 && second < seconds),
-  )
-  return Math.round((hit.size / seconds) * 1000) / 1000
 }

@@ -6,7 +6,9 @@ const NONE_STORED = 'no enqueue without an answer was stored'
 const NO_SAMPLE = 'no job was read while the faults went on'
 const NO_PROBE = 'no probe of the database was answered'
 const FEW_LOOKS = 'overdue leases were looked for in less than half of the seconds'
+const FEW_JUDGED = 'overdue leases could be judged in less than a quarter of the seconds'
 const LEAST_LOOKS = 0.5
+const LEAST_JUDGED = 0.25
 
 /**
  * Whether more faults can mend it. Whether a job is there whose enqueue had no answer is seen when everything is read,
@@ -25,6 +27,7 @@ export function vacuousReasons(facts: Facts, figures: Figures): string[] {
     [NO_SAMPLE, figures.observed.samples > 0],
     [NO_PROBE, figures.observed.answeredProbes > 0],
     [FEW_LOOKS, figures.observed.looks >= LEAST_LOOKS],
+    [FEW_JUDGED, figures.observed.judgedLooks >= LEAST_JUDGED],
   ]
   return bitten.flatMap(([reason, bit]) => (bit ? [] : [reason]))
 }

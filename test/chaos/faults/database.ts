@@ -161,17 +161,15 @@ const openTransaction = (fault: Omit<Fault, 'run'>, statements: readonly string[
   },
 })
 
-const lockRows = openTransaction(
-  { name: 'rows-locked', takes: 'rows', targets: [], lastsMs: [2_000, 10_000], locksRows: true },
-  [
-    'begin',
-    `select from forgeq.jobs where state in ('pending', 'scheduled', 'retrying') order by seq limit 200 for update skip locked`,
-    `select from forgeq.jobs where state = 'running' order by random() limit 5 for update skip locked`,
-  ],
-)
+/** Hinders nobody but who wants these rows: which they are the observer sees. */
+const lockRows = openTransaction({ name: 'rows-locked', takes: 'rows', targets: [], lastsMs: [2_000, 10_000] }, [
+  'begin',
+  `select from forgeq.jobs where state in ('pending', 'scheduled', 'retrying') order by seq limit 200 for update skip locked`,
+  `select from forgeq.jobs where state = 'running' order by random() limit 5 for update skip locked`,
+])
 
 const lockTable = openTransaction(
-  { name: 'table-locked', takes: 'rows', targets: [], lastsMs: [LEASE_MS / 2, 20_000], locksRows: true },
+  { name: 'table-locked', takes: 'rows', targets: [], lastsMs: [LEASE_MS / 2, 20_000], hinders: true },
   ['begin', 'lock table forgeq.jobs in access exclusive mode'],
 )
 
