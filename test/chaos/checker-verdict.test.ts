@@ -83,6 +83,22 @@ test('counts an enqueue without an answer as stored when its repeat finds the jo
   expect(check(made.events, LIMITS).figures.unknownEnqueues).toEqual({ stored: 0, notStored: 1 })
 })
 
+test('reports how long after the healing the last job became final', () => {
+  const s = new Story()
+  s.enqueue('a')
+  s.enqueue('b')
+  s.heal()
+  const healed = s.now
+  s.completes('a')
+  s.wait(400)
+  s.start('b', 1)
+  const ended = s.now
+  s.end('b', 1)
+  s.export('b', { attempts: [s.run('b', 1, 'completed')] })
+  const { healedToLastFinalMs } = check(s.events, LIMITS).figures
+  expect(Math.abs(healedToLastFinalMs! - (ended - healed))).toBeLessThan(50)
+})
+
 test('takes events in any order', () => {
   const events = bitten()
   expect(check(events.toReversed(), LIMITS)).toEqual(check(events, LIMITS))

@@ -33,6 +33,10 @@ export function summaryOf(verdict: Verdict, kinds: readonly FaultKind[], history
       'from kill to next run',
       waits ? `p50 ${waits.p50} ms, p99 ${waits.p99} ms, max ${waits.max} ms (${waits.n} jobs)` : '–',
     ],
+    [
+      'from healing to the last end',
+      figures.healedToLastFinalMs === undefined ? '–' : `${(figures.healedToLastFinalMs / 1000).toFixed(1)} s`,
+    ],
     ['seconds in which I13 was judged', percent(figures.observed.judgedLooks)],
     [
       'seconds with a success',

@@ -2,7 +2,7 @@ import { type Ask, askedOf, type Facts, type Wish } from './facts.ts'
 import { judgedLooks } from './overdue.ts'
 import { shareOfSeconds } from './spans.ts'
 import type { Limits } from './verdict.ts'
-import { attemptsOf, diedLost } from './views.ts'
+import { attemptsOf, diedLost, msOf } from './views.ts'
 
 /** What is reported and not judged. */
 export interface Figures {
@@ -22,6 +22,8 @@ export interface Figures {
   kills: { [what: string]: number }
   /** From the kill of a worker to the next run of each job that was running in it. */
   killToNextRunMs?: { n: number; p50: number; p99: number; max: number }
+  /** From the healing to when the last job became final; 0: all were before. */
+  healedToLastFinalMs?: number
   /** Share of the seconds before the healing in which an enqueue was acknowledged, a run ended well. */
   secondsWith: { acknowledgement: number; run: number }
   /**
@@ -53,6 +55,7 @@ export function figuresOf(facts: Facts, limits: Limits): Figures {
     skipped: tally(made.flatMap(({ fault, skipped }) => (skipped === undefined ? [] : [fault]))),
     kills: tally(facts.of('killed').map(({ what }) => what)),
     ...(waits.length > 0 && { killToNextRunMs: percentiles(waits) }),
+    ...lastFinal(facts),
     secondsWith: {
       acknowledgement: shareOfSeconds(
         facts.of('enqueue_answered').filter(({ answer }) => answer === 'acknowledged'),
@@ -118,6 +121,14 @@ function waitsAfterKills(facts: Facts): number[] {
     }
   }
   return waits.sort((a, b) => a - b)
+}
+
+function lastFinal({ jobs, healedAt, clocks }: Facts): Pick<Figures, 'healedToLastFinalMs'> {
+  const ends = [...jobs.values()].flatMap(({ exported }) => exported?.job.finished_at ?? []).map(msOf)
+  if (healedAt === undefined || ends.length === 0) return {}
+  // One by one: of a long run there are more than a call takes arguments.
+  const last = ends.reduce((latest, end) => Math.max(latest, end))
+  return { healedToLastFinalMs: Math.max(0, Math.round(last - clocks.wallAt(healedAt))) }
 }
 
 function percentiles(sorted: readonly number[]): NonNullable<Figures['killToNextRunMs']> {
