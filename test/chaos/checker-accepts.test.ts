@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { check } from './checker/check.ts'
-import { error, FAILS, instant, LIMITS, LOST, Story, TX } from './checker/story.ts'
+import { error, FAILS, instant, LIMITS, LOST, PROCESS_LOST, Story, TX } from './checker/story.ts'
 
 const LEGAL: [what: string, tell: (story: Story) => void][] = [
   [
@@ -166,7 +166,8 @@ const LEGAL: [what: string, tell: (story: Story) => void][] = [
         reason: 'attempts spent',
         lost: 1,
         max_attempts: 2,
-        attempts: [lost, s.run('a', 2, 'dead', { error: error('vanished') })],
+        error: PROCESS_LOST,
+        attempts: [lost, s.run('a', 2, 'dead', { error: PROCESS_LOST })],
       })
     },
   ],

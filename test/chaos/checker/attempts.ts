@@ -71,8 +71,8 @@ function whyNotDead(job: JobFacts, view: JobView): string | undefined {
   const ran = startsOf(job).some(({ start }) => start.attempt > own)
   if (isLost && view.lost > 1 && !ran) return `It is dead by ${view.lost} losses, and it never ran.`
   const last = lastRunOf(view)
-  // A run may be lost before its handler's first line, or between its last and the store.
-  if (isLost || view.lost > 0 || !last || asked?.work.do === 'hostile') return undefined
+  // A run may be lost before its handler's first line, or between its last and the store; losses before it say nothing.
+  if (isLost || !last || asked?.work.do === 'hostile') return undefined
   const run = job.runs.get(last.token)
   if (!run?.starts.length) return `It is dead by token ${last.token}, which never ran.`
   if (run.ends.some(({ how }) => how === 'returned' || how === 'completed_tx'))

@@ -14,6 +14,10 @@ export const error = (message: string, code?: string) => ({
   ...(code && { code }),
 })
 export const LOST = error('lease expired: worker worker-1', 'lease_expired')
+export const PROCESS_LOST = {
+  ...error('the process of its handler was ended by SIGKILL', 'SIGKILL'),
+  name: 'ProcessLost',
+}
 
 /** A history told in a few lines: each event comes 10 ms after the one before. */
 export class Story {
