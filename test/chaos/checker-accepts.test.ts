@@ -55,6 +55,19 @@ const LEGAL: [what: string, tell: (story: Story) => void][] = [
     },
   ],
   [
+    'a third loss of a job that somebody had asked to end',
+    (s) => {
+      s.enqueue('a')
+      const runs = [1, 2, 3].map((token) => {
+        s.start('a', token)
+        if (token === 3) s.act('cancel', 'a')
+        s.wait(1_500)
+        return s.run('a', token, token === 3 ? 'cancelled' : 'lost', { error: LOST })
+      })
+      s.export('a', { state: 'cancelled', lost: 3, attempts: runs })
+    },
+  ],
+  [
     'a last line of a stopped worker that comes after the newer run has started',
     (s) => {
       s.enqueue('a')
