@@ -72,7 +72,7 @@ const LEGAL: [what: string, tell: (story: Story) => void][] = [
     (s) => {
       s.enqueue('a')
       s.start('a', 2, { attempt: 1 })
-      s.start('a', 1, { attempt: 1 })
+      s.start('a', 1, { attempt: 1, worker: 'worker-2' })
       s.end('a', 1)
       s.end('a', 2)
       s.export('a', { attempts: [s.run('a', 2, 'completed', { attempt: 1 })] })
