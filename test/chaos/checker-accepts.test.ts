@@ -166,6 +166,19 @@ const LEGAL: [what: string, tell: (story: Story) => void][] = [
     },
   ],
   [
+    'a commit that was acknowledged, of a job that a person retried and somebody cancelled',
+    (s) => {
+      s.enqueue('a', { work: TX })
+      s.start('a', 1)
+      s.end('a', 1, 'completed_tx')
+      const first = s.run('a', 1, 'completed')
+      s.act('retry', 'a')
+      s.act('cancel', 'a')
+      s.export('a', { state: 'cancelled', max_attempts: 4, attempts: [first] })
+      s.tell({ kind: 'effect_stored', job: 'a', token: 1 })
+    },
+  ],
+  [
     'an isolated run that vanished after it had returned',
     (s) => {
       s.enqueue('a', { maxAttempts: 2 })
