@@ -3,7 +3,14 @@ import type { Limits } from './verdict.ts'
 import type { Attempt, JobView } from './views.ts'
 
 /** What stories are judged by. */
-export const LIMITS: Limits = { leaseMs: 1_000, recoveryMs: 500, passMs: 200, longestBackoffMs: 2_000, maxLost: 3 }
+export const LIMITS: Limits = {
+  leaseMs: 1_000,
+  recoveryMs: 500,
+  passMs: 200,
+  longestBackoffMs: 2_000,
+  maxLost: 3,
+  slots: 3,
+}
 
 export const TX = { do: 'return', tx: true } as const
 export const FAILS = { do: 'fail', times: 3 } as const
