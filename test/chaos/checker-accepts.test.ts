@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { check } from './checker/check.ts'
-import { error, FAILS, instant, LIMITS, LOST, Story, TX } from './checker/story.ts'
+import { error, FAILS, instant, LIMITS, LOST, PROCESS_LOST, Story, TX } from './checker/story.ts'
 
 const LEGAL: [what: string, tell: (story: Story) => void][] = [
   [
@@ -55,11 +55,24 @@ const LEGAL: [what: string, tell: (story: Story) => void][] = [
     },
   ],
   [
+    'a third loss of a job that somebody had asked to end',
+    (s) => {
+      s.enqueue('a')
+      const runs = [1, 2, 3].map((token) => {
+        s.start('a', token)
+        if (token === 3) s.act('cancel', 'a')
+        s.wait(1_500)
+        return s.run('a', token, token === 3 ? 'cancelled' : 'lost', { error: LOST })
+      })
+      s.export('a', { state: 'cancelled', lost: 3, attempts: runs })
+    },
+  ],
+  [
     'a last line of a stopped worker that comes after the newer run has started',
     (s) => {
       s.enqueue('a')
       s.start('a', 2, { attempt: 1 })
-      s.start('a', 1, { attempt: 1 })
+      s.start('a', 1, { attempt: 1, worker: 'worker-2' })
       s.end('a', 1)
       s.end('a', 2)
       s.export('a', { attempts: [s.run('a', 2, 'completed', { attempt: 1 })] })
@@ -153,6 +166,19 @@ const LEGAL: [what: string, tell: (story: Story) => void][] = [
     },
   ],
   [
+    'a commit that was acknowledged, of a job that a person retried and somebody cancelled',
+    (s) => {
+      s.enqueue('a', { work: TX })
+      s.start('a', 1)
+      s.end('a', 1, 'completed_tx')
+      const first = s.run('a', 1, 'completed')
+      s.act('retry', 'a')
+      s.act('cancel', 'a')
+      s.export('a', { state: 'cancelled', max_attempts: 4, attempts: [first] })
+      s.tell({ kind: 'effect_stored', job: 'a', token: 1 })
+    },
+  ],
+  [
     'an isolated run that vanished after it had returned',
     (s) => {
       s.enqueue('a', { maxAttempts: 2 })
@@ -166,7 +192,8 @@ const LEGAL: [what: string, tell: (story: Story) => void][] = [
         reason: 'attempts spent',
         lost: 1,
         max_attempts: 2,
-        attempts: [lost, s.run('a', 2, 'dead', { error: error('vanished') })],
+        error: PROCESS_LOST,
+        attempts: [lost, s.run('a', 2, 'dead', { error: PROCESS_LOST })],
       })
     },
   ],

@@ -131,8 +131,8 @@ export interface Sampled {
 }
 
 /**
- * Running jobs whose session had ended or expired `ms` ago by the database's clock, or has never been; counted from when
- * somebody else was last seen to hold the row, if that is later.
+ * A look at the running jobs whose session had ended or expired `ms` ago by the database's clock, or has never been;
+ * counted from when somebody else was last seen to hold the row, if that is later. None of them is a look, too.
  */
 export interface Overdue {
   kind: 'overdue'
@@ -144,8 +144,6 @@ export interface FaultStarted {
   n: number
   fault: string
   target?: string
-  /** Somebody else holds jobs' rows or the table while it lasts. */
-  locksRows?: boolean
   /** The product cannot do its work with the database while it lasts, although a probe is answered. */
   hinders?: boolean
   /** The machine cannot make it: told, and nothing happens. */

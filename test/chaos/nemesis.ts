@@ -46,7 +46,6 @@ export async function carryOut({ plan, faults, seed, world, record, signal, onSt
       n,
       fault: fault.name,
       ...(target === undefined ? {} : { target }),
-      ...(fault.locksRows ? { locksRows: true } : {}),
       ...(fault.hinders ? { hinders: true } : {}),
       ...(skipped === undefined ? {} : { skipped }),
     })

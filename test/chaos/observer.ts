@@ -97,7 +97,7 @@ async function watchOverdue(
         token,
         ms: Math.min(ms, now() - (lockedAt.get(`${job} ${token}`) ?? -Infinity)),
       }))
-      if (jobs.length > 0) record({ kind: 'overdue', jobs })
+      record({ kind: 'overdue', jobs })
     } catch {
       void client?.end().catch(() => {})
       client = undefined

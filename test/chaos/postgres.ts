@@ -140,8 +140,9 @@ export async function createPostgres({
       connect({
         user: APP,
         application_name: 'chaos-probe',
-        // A commit that waits for the disk takes with it whatever others have committed without waiting.
-        options: '-c synchronous_commit=off',
+        // A commit that waits for the disk takes with it whatever others have committed without waiting. Limits that
+        // are set for the role do not reach the product, which sets its own.
+        options: '-c synchronous_commit=off -c statement_timeout=0 -c lock_timeout=0',
         connectionTimeoutMillis: timeoutMs,
         query_timeout: timeoutMs,
       }),

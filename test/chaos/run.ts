@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { FAULTS } from './faults/index.ts'
 import { makeFolder, removeLeftovers, type Folder } from './folder.ts'
 import { check } from './checker/check.ts'
-import { SEEN_AT_THE_END } from './checker/vacuous.ts'
+import { isMendable } from './checker/vacuous.ts'
 import { carryOut } from './nemesis.ts'
 import { countOpen, exportAll, startObserver } from './observer.ts'
 import { type Options, readOptions, replayOf, USAGE } from './options.ts'
@@ -85,7 +85,7 @@ async function perform(options: Options, folder: Folder, signal: AbortSignal): P
   async function playUntilItBites(): Promise<void> {
     const kinds = faults.filter(({ name }) => BITING.includes(name))
     for (let round = 1; round <= MOST_ROUNDS; round++) {
-      const vacuous = check(readHistory(folder.history), LIMITS).vacuous.filter((reason) => reason !== SEEN_AT_THE_END)
+      const vacuous = check(readHistory(folder.history), LIMITS).vacuous.filter(isMendable)
       if (vacuous.length === 0 || signal.aborted) return
       progress.say(`not yet: ${vacuous.join(', ')}; once more`)
       const seed = options.seed + round

@@ -36,6 +36,7 @@ export const LIMITS: Limits = {
   passMs: 3_000,
   longestBackoffMs: LONGEST_WAY_MS,
   maxLost: 3,
+  slots: SLOTS,
 }
 
 /** Types of jobs: what completes by what it returns, and what completes through its own transaction. */

@@ -15,7 +15,7 @@ export function summaryOf(verdict: Verdict, kinds: readonly FaultKind[], history
     if (made + skipped > 0) faults.push([name, String(made), skipped > 0 ? `SKIPPED ${skipped}` : ''])
   }
   const waits = figures.killToNextRunMs
-  const table = new Table({ colWidths: [28, 80], wordWrap: true, style: { head: [], border: [] } })
+  const table = new Table({ colWidths: [34, 80], wordWrap: true, style: { head: [], border: [] } })
   table.push(
     ['faults', `${sum(figures.faults)} of ${Object.keys(figures.faults).length} kinds in ${figures.seconds} s`],
     ['jobs acknowledged', String(figures.acknowledged)],
@@ -33,6 +33,11 @@ export function summaryOf(verdict: Verdict, kinds: readonly FaultKind[], history
       'from kill to next run',
       waits ? `p50 ${waits.p50} ms, p99 ${waits.p99} ms, max ${waits.max} ms (${waits.n} jobs)` : '–',
     ],
+    [
+      'from healing to the last end',
+      figures.healedToLastFinalMs === undefined ? '–' : `${(figures.healedToLastFinalMs / 1000).toFixed(1)} s`,
+    ],
+    ['seconds in which I13 was judged', percent(figures.observed.judgedLooks)],
     [
       'seconds with a success',
       `${percent(figures.secondsWith.acknowledgement)} an enqueue, ${percent(figures.secondsWith.run)} a run`,

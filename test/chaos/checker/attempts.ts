@@ -26,6 +26,9 @@ export function checkAttempts({ jobs }: Facts, { maxLost }: Limits, report: Repo
 function wrongIn(view: JobView, own: number | undefined, retries: number, maxLost: number): string | undefined {
   if (view.attempt > view.max_attempts) return `It is in run ${view.attempt} of ${view.max_attempts}.`
   if (view.lost > maxLost) return `It was lost ${view.lost} times.`
+  // The loss that is one too many may be that of a job which somebody had asked to end.
+  if (view.lost === maxLost && view.state !== 'dead' && view.state !== 'cancelled')
+    return `It is ${view.state} after ${view.lost} losses.`
   const twice = countedTwice(attemptsOf(view))
   if (twice !== undefined) return `Run ${twice} was counted twice.`
   if (own === undefined) return undefined
@@ -34,8 +37,9 @@ function wrongIn(view: JobView, own: number | undefined, retries: number, maxLos
   const life = lifeOf(view, own)
   const counted = life.filter(({ outcome }) => COUNTED.has(outcome)).length
   if (counted > own) return `A life of ${own} runs had ${counted}.`
-  const lost = life.filter(({ outcome }) => outcome === 'lost').length + (diedLost(view) ? 1 : 0)
-  return lost > maxLost ? `A life had ${lost} lost runs.` : undefined
+  const survived = life.filter(({ outcome }) => outcome === 'lost').length
+  if (survived >= maxLost) return `A life went on after ${survived} lost runs.`
+  return undefined
 }
 
 function countedTwice(attempts: readonly Attempt[]): number | undefined {
@@ -71,8 +75,8 @@ function whyNotDead(job: JobFacts, view: JobView): string | undefined {
   const ran = startsOf(job).some(({ start }) => start.attempt > own)
   if (isLost && view.lost > 1 && !ran) return `It is dead by ${view.lost} losses, and it never ran.`
   const last = lastRunOf(view)
-  // A run may be lost before its handler's first line, or between its last and the store.
-  if (isLost || view.lost > 0 || !last || asked?.work.do === 'hostile') return undefined
+  // A run may be lost before its handler's first line, or between its last and the store; losses before it say nothing.
+  if (isLost || !last || asked?.work.do === 'hostile') return undefined
   const run = job.runs.get(last.token)
   if (!run?.starts.length) return `It is dead by token ${last.token}, which never ran.`
   if (run.ends.some(({ how }) => how === 'returned' || how === 'completed_tx'))

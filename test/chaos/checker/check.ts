@@ -10,6 +10,7 @@ import { checkLateOutcomes } from './late-outcomes.ts'
 import { checkOverdue } from './overdue.ts'
 import { checkRunAt } from './run-at.ts'
 import { checkTokens } from './tokens.ts'
+import { checkUnstarted } from './unstarted.ts'
 import { vacuousReasons } from './vacuous.ts'
 import { INVARIANTS, type Invariant, type Limits, type Report, type Verdict, type Violation } from './verdict.ts'
 import { checkAsked, checkNames } from './wishes.ts'
@@ -35,11 +36,12 @@ export function check(history: readonly HistoryEvent[], limits: Limits): Verdict
   checkLateOutcomes(facts, report)
   checkEffects(facts, report)
   checkAttempts(facts, limits, report)
+  checkUnstarted(facts, limits, report)
   checkFinalStates(facts, report)
   checkRunAt(facts, report)
   checkDead(facts, report)
   checkOverdue(facts, limits, report)
-  const figures = figuresOf(facts)
+  const figures = figuresOf(facts, limits)
   const vacuous = vacuousReasons(facts, figures)
   const broken = (Object.keys(INVARIANTS) as Invariant[]).filter((invariant) => counts[invariant])
   return { passed: broken.length === 0 && vacuous.length === 0, broken, counts, violations, vacuous, figures }

@@ -1,5 +1,8 @@
 import { type Ask, askedOf, type Facts, type Wish } from './facts.ts'
-import { attemptsOf, diedLost } from './views.ts'
+import { judgedLooks } from './overdue.ts'
+import { shareOfSeconds } from './spans.ts'
+import type { Limits } from './verdict.ts'
+import { attemptsOf, diedLost, msOf } from './views.ts'
 
 /** What is reported and not judged. */
 export interface Figures {
@@ -19,11 +22,18 @@ export interface Figures {
   kills: { [what: string]: number }
   /** From the kill of a worker to the next run of each job that was running in it. */
   killToNextRunMs?: { n: number; p50: number; p99: number; max: number }
+  /** From the healing to when the last job became final; 0: all were before. */
+  healedToLastFinalMs?: number
   /** Share of the seconds before the healing in which an enqueue was acknowledged, a run ended well. */
   secondsWith: { acknowledgement: number; run: number }
+  /**
+   * What the observer saw; of the seconds from the first enqueue to the healing the share in which it looked for overdue
+   * leases, and in which it did so while nothing excused one.
+   */
+  observed: { samples: number; answeredProbes: number; looks: number; judgedLooks: number }
 }
 
-export function figuresOf(facts: Facts): Figures {
+export function figuresOf(facts: Facts, limits: Limits): Figures {
   const { events, jobs, healedAt } = facts
   const all = [...jobs.values()]
   const acknowledged = all.filter((job) => job.acknowledged.length > 0)
@@ -31,6 +41,7 @@ export function figuresOf(facts: Facts): Figures {
   const until = healedAt ?? events.at(-1)?.at ?? 0
   const made = facts.of('fault_started')
   const waits = waitsAfterKills(facts)
+  const busyFrom = facts.of('enqueue_sent')[0]?.at ?? from
   return {
     seconds: Math.round((until - from) / 1000),
     acknowledged: acknowledged.length,
@@ -44,6 +55,7 @@ export function figuresOf(facts: Facts): Figures {
     skipped: tally(made.flatMap(({ fault, skipped }) => (skipped === undefined ? [] : [fault]))),
     kills: tally(facts.of('killed').map(({ what }) => what)),
     ...(waits.length > 0 && { killToNextRunMs: percentiles(waits) }),
+    ...lastFinal(facts),
     secondsWith: {
       acknowledgement: shareOfSeconds(
         facts.of('enqueue_answered').filter(({ answer }) => answer === 'acknowledged'),
@@ -55,6 +67,12 @@ export function figuresOf(facts: Facts): Figures {
         from,
         until,
       ),
+    },
+    observed: {
+      samples: facts.of('sampled').length,
+      answeredProbes: facts.of('probe').filter(({ ok }) => ok).length,
+      looks: shareOfSeconds(facts.of('overdue'), busyFrom, until),
+      judgedLooks: shareOfSeconds(judgedLooks(facts, limits), busyFrom, until),
     },
   }
 }
@@ -105,14 +123,15 @@ function waitsAfterKills(facts: Facts): number[] {
   return waits.sort((a, b) => a - b)
 }
 
+function lastFinal({ jobs, healedAt, clocks }: Facts): Pick<Figures, 'healedToLastFinalMs'> {
+  const ends = [...jobs.values()].flatMap(({ exported }) => exported?.job.finished_at ?? []).map(msOf)
+  if (healedAt === undefined || ends.length === 0) return {}
+  // One by one: of a long run there are more than a call takes arguments.
+  const last = ends.reduce((latest, end) => Math.max(latest, end))
+  return { healedToLastFinalMs: Math.max(0, Math.round(last - clocks.wallAt(healedAt))) }
+}
+
 function percentiles(sorted: readonly number[]): NonNullable<Figures['killToNextRunMs']> {
   const at = (share: number) => Math.round(sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)]!)
   return { n: sorted.length, p50: at(0.5), p99: at(0.99), max: at(1) }
-}
-
-function shareOfSeconds(events: readonly { at: number }[], from: number, until: number): number {
-  const seconds = Math.floor((until - from) / 1000)
-  if (seconds <= 0) return 0
-  const hit = new Set(events.map(({ at }) => Math.floor((at - from) / 1000)).filter((second) => second < seconds))
-  return Math.round((hit.size / seconds) * 1000) / 1000
 }

@@ -1,4 +1,5 @@
-import type { Facts } from './facts.ts'
+import type { Overdue } from '../history.ts'
+import type { Facts, Seen } from './facts.ts'
 import { covered, mergeSpans, type Span } from './spans.ts'
 import type { Limits, Report } from './verdict.ts'
 
@@ -8,17 +9,14 @@ const PASS_MS = 1_000
 
 /**
  * I13: nothing is running whose lease ended longer ago than recovery needs to come by. The time does not count in which
- * the database does not answer, somebody else holds the rows or the product cannot get at them, nor the interval after
- * it, within which recovery looks again.
+ * the database does not answer or the product as a whole cannot get at it, nor the interval after it, within which
+ * recovery looks again. A row that somebody else holds is the observer's affair, who sees which it is.
  */
-export function checkOverdue(facts: Facts, { recoveryMs, passMs = PASS_MS }: Limits, report: Report): void {
-  const overdue = facts.of('overdue')
-  if (overdue.length === 0) return
-  const excused = mergeSpans(
-    [...silences(facts), ...hindrances(facts)].map(([from, to]): Span => [from, to + recoveryMs]),
-  )
+export function checkOverdue(facts: Facts, limits: Limits, report: Report): void {
+  const { recoveryMs, passMs = PASS_MS } = limits
+  const excused = excusedSpans(facts, limits)
   const told = new Set<string>()
-  for (const event of overdue) {
+  for (const event of facts.of('overdue')) {
     for (const { job, token, ms } of event.jobs) {
       if (ms <= recoveryMs + passMs) continue
       const countedMs = ms - covered(excused, [event.at - ms, event.at])
@@ -32,6 +30,15 @@ export function checkOverdue(facts: Facts, { recoveryMs, passMs = PASS_MS }: Lim
     }
   }
 }
+
+/** Looks in which something that is overdue is the product's fault. */
+export function judgedLooks(facts: Facts, limits: Limits): Seen<Overdue>[] {
+  const excused = excusedSpans(facts, limits)
+  return facts.of('overdue').filter(({ at }) => !excused.some(([from, to]) => from <= at && at < to))
+}
+
+const excusedSpans = (facts: Facts, { recoveryMs }: Limits): Span[] =>
+  mergeSpans([...silences(facts), ...hindrances(facts)].map(([from, to]): Span => [from, to + recoveryMs]))
 
 function silences(facts: Facts): Span[] {
   const spans: Span[] = []
@@ -54,6 +61,6 @@ function hindrances(facts: Facts): Span[] {
   const ends = new Map(facts.of('fault_ended').map(({ n, at }) => [n, at]))
   return facts
     .of('fault_started')
-    .filter(({ locksRows, hinders, skipped }) => (locksRows || hinders) && skipped === undefined)
+    .filter(({ hinders, skipped }) => hinders && skipped === undefined)
     .map(({ n, at }): Span => [at, ends.get(n) ?? Infinity])
 }

@@ -12,6 +12,15 @@ export function mergeSpans(spans: readonly Span[]): Span[] {
   return merged
 }
 
+/** Of the whole seconds of `[from, until]`, how many have one of these events. */
+export function shareOfSeconds(events: readonly { at: number }[], from: number, until: number): number {
+  const seconds = Math.floor((until - from) / 1000)
+  if (seconds <= 0) return 0
+  const hit = new Set(events.map(({ at }) => Math.floor((at - from) / 1000)))
+  const n = [...hit].filter((second) => second >= 0 && second < seconds).length
+  return Math.round((n / seconds) * 1000) / 1000
+}
+
 /** How much of `[from, to]` these merged spans cover. */
 export function covered(spans: readonly Span[], [from, to]: Span): number {
   let ms = 0

@@ -3,7 +3,14 @@ import type { Limits } from './verdict.ts'
 import type { Attempt, JobView } from './views.ts'
 
 /** What stories are judged by. */
-export const LIMITS: Limits = { leaseMs: 1_000, recoveryMs: 500, passMs: 200, longestBackoffMs: 2_000, maxLost: 3 }
+export const LIMITS: Limits = {
+  leaseMs: 1_000,
+  recoveryMs: 500,
+  passMs: 200,
+  longestBackoffMs: 2_000,
+  maxLost: 3,
+  slots: 3,
+}
 
 export const TX = { do: 'return', tx: true } as const
 export const FAILS = { do: 'fail', times: 3 } as const
@@ -14,6 +21,10 @@ export const error = (message: string, code?: string) => ({
   ...(code && { code }),
 })
 export const LOST = error('lease expired: worker worker-1', 'lease_expired')
+export const PROCESS_LOST = {
+  ...error('the process of its handler was ended by SIGKILL', 'SIGKILL'),
+  name: 'ProcessLost',
+}
 
 /** A history told in a few lines: each event comes 10 ms after the one before. */
 export class Story {
@@ -32,12 +43,13 @@ export class Story {
     return this.#at
   }
 
-  /** Lets time go by, during which the database is asked and answers. */
-  wait(ms: number, { answers = true } = {}): void {
+  /** Lets time go by, during which the database is asked and answers, and leases are looked at. */
+  wait(ms: number, { answers = true, looks = true } = {}): void {
     const until = this.#at + ms
     while (this.#at + 200 < until) {
-      this.#at += 190
+      this.#at += 180
       this.tell({ kind: 'probe', ok: answers })
+      if (looks) this.tell({ kind: 'overdue', jobs: [] })
     }
     this.#at = until
   }

@@ -10,7 +10,7 @@ export const INVARIANTS = {
   I6: "at most one token's completion takes effect",
   I7: 'nothing takes effect that was sent after a newer claim had started',
   I8: 'what is written through the completing transaction exists exactly once if the job completed, and not otherwise',
-  I9: 'counted runs of a life stay within its attempts, losses within their limit',
+  I9: 'counted runs of a life stay within its attempts, losses within their limit, and what never started pays for none',
   I10: 'a final state never changes but by an explicit retry',
   I11: 'nothing starts before its time',
   I12: 'dead only after a failed or lost run',
@@ -37,6 +37,8 @@ export interface Limits {
   /** All the pauses and runs that a job of the workload may still need once everything is healed, added up. */
   longestBackoffMs: number
   maxLost: number
+  /** Runs that a worker has under way at most. */
+  slots: number
 }
 
 export interface Verdict {

@@ -14,9 +14,9 @@ export function lastRunOf(view: JobView): Attempt | undefined {
   return isFinal(view) && last?.outcome === view.state && last.finished_at === view.finished_at ? last : undefined
 }
 
-/** Dead because its last run was lost. */
+/** Dead because its last run was lost: with its worker, or in a child process of its own. */
 export const diedLost = ({ state, reason, error }: JobView): boolean =>
-  state === 'dead' && (reason === 'lost' || error?.code === 'lease_expired')
+  state === 'dead' && (reason === 'lost' || error?.code === 'lease_expired' || error?.name === 'ProcessLost')
 
 /** Milliseconds since 1970; microseconds are cut off. */
 export const msOf = (instant: string): number => Date.parse(instant)

@@ -49,7 +49,10 @@ const cancelStatements: Fault = {
     repeatedly(occurrence, 5, () => attempt(occurrence.world.postgres, (client) => client.query(CANCELLING))),
 }
 
-/** What is set for a role counts for new sessions: so they get new ones, at the beginning and at the end. */
+/**
+ * What is set for a role counts for new sessions: so they get new ones, at the beginning and at the end. The product's own
+ * set these limits for themselves as they connect, so it is not hindered: they reach what its handlers connect themselves.
+ */
 const roleSetting = (
   name: string,
   setting: string,
@@ -60,7 +63,6 @@ const roleSetting = (
   takes: 'role',
   targets: [],
   lastsMs: [3_000, 8_000],
-  hinders: true,
   async run(occurrence) {
     const { postgres } = occurrence.world
     const value = oneOf(occurrence.random, values)
@@ -159,17 +161,15 @@ const openTransaction = (fault: Omit<Fault, 'run'>, statements: readonly string[
   },
 })
 
-const lockRows = openTransaction(
-  { name: 'rows-locked', takes: 'rows', targets: [], lastsMs: [2_000, 10_000], locksRows: true },
-  [
-    'begin',
-    `select from forgeq.jobs where state in ('pending', 'scheduled', 'retrying') order by seq limit 200 for update skip locked`,
-    `select from forgeq.jobs where state = 'running' order by random() limit 5 for update skip locked`,
-  ],
-)
+/** Hinders nobody but who wants these rows: which they are the observer sees. */
+const lockRows = openTransaction({ name: 'rows-locked', takes: 'rows', targets: [], lastsMs: [2_000, 10_000] }, [
+  'begin',
+  `select from forgeq.jobs where state in ('pending', 'scheduled', 'retrying') order by seq limit 200 for update skip locked`,
+  `select from forgeq.jobs where state = 'running' order by random() limit 5 for update skip locked`,
+])
 
 const lockTable = openTransaction(
-  { name: 'table-locked', takes: 'rows', targets: [], lastsMs: [LEASE_MS / 2, 20_000], locksRows: true },
+  { name: 'table-locked', takes: 'rows', targets: [], lastsMs: [LEASE_MS / 2, 20_000], hinders: true },
   ['begin', 'lock table forgeq.jobs in access exclusive mode'],
 )
 

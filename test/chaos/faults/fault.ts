@@ -13,8 +13,6 @@ export interface FaultKind {
   /** Processes it may aim at; one is drawn. None: it aims at the database. */
   readonly targets: readonly string[]
   readonly lastsMs: readonly [least: number, most: number]
-  /** Somebody else holds jobs' rows or the table while it lasts. */
-  readonly locksRows?: true
   /** The product as a whole cannot do its work while it lasts, whatever a probe says. */
   readonly hinders?: true
 }

@@ -65,6 +65,32 @@ export const ATTEMPT_BENDS: readonly Bend[] = [
   ],
   [
     'I9',
+    'a job goes on after its third loss',
+    (s, bent) => {
+      s.enqueue('a', { maxAttempts: 10 })
+      const tokens = bent ? [1, 2, 3] : [1, 2]
+      const lost = tokens.map((token) => {
+        s.start('a', token)
+        s.wait(50)
+        return s.run('a', token, 'lost', { error: LOST })
+      })
+      const last = tokens.length + 1
+      s.start('a', last)
+      s.end('a', last)
+      s.export('a', { lost: lost.length, max_attempts: 10, attempts: [...lost, s.run('a', last, 'completed')] })
+    },
+  ],
+  [
+    'I9',
+    'a job waits again after its third loss',
+    (s, bent) => {
+      s.enqueue('a', { maxAttempts: 10 })
+      s.sample('a', { state: 'retrying', lost: bent ? 3 : 2, max_attempts: 10, attempts: [] })
+      s.export('a', { state: 'cancelled', max_attempts: 10 })
+    },
+  ],
+  [
+    'I9',
     'the maximum grows although nobody retried',
     (s, bent) => {
       s.enqueue('a')

@@ -55,6 +55,20 @@ export const DEATH_BENDS: readonly Bend[] = [
   ],
   [
     'I12',
+    'a job that was lost once is dead by a run that returned',
+    (s, bent) => {
+      s.enqueue('a', { work: FAILS, maxAttempts: 2 })
+      s.start('a', 1)
+      s.wait(1_500)
+      const lost = s.run('a', 1, 'lost', { error: LOST })
+      s.start('a', 2)
+      s.end('a', 2, bent ? 'returned' : 'threw')
+      const last = s.run('a', 2, 'dead', { error: error('no') })
+      s.export('a', { state: 'dead', reason: 'attempts spent', lost: 1, max_attempts: 2, attempts: [lost, last] })
+    },
+  ],
+  [
+    'I12',
     'a job is dead by losses although no handler ever saw it',
     (s, bent) => {
       s.enqueue('a')

@@ -27,6 +27,27 @@ export const EFFECT_BENDS: readonly Bend[] = [
   ],
   [
     'I8',
+    'a commit was acknowledged, and neither its effect nor the completion is there',
+    (s, bent) => {
+      s.enqueue('a', { work: TX })
+      s.start('a', 1)
+      s.end('a', 1, bent ? 'completed_tx' : 'rolled_back')
+      s.export('a', { state: 'cancelled' })
+    },
+  ],
+  [
+    'I8',
+    'a commit was acknowledged, its effect is there, and the job was cancelled all the same',
+    (s, bent) => {
+      s.enqueue('a', { work: TX })
+      s.start('a', 1)
+      s.end('a', 1, 'completed_tx')
+      s.export('a', { ...(bent && { state: 'cancelled' }), attempts: [s.run('a', 1, 'completed')] })
+      s.tell({ kind: 'effect_stored', job: 'a', token: 1 })
+    },
+  ],
+  [
+    'I8',
     'a transaction that rolled back has left its effect',
     (s, bent) => {
       s.enqueue('a', { work: TX })

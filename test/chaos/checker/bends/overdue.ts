@@ -27,12 +27,17 @@ export const OVERDUE_BENDS: readonly Bend[] = [
   ],
   [
     'I13',
-    'a job is running while a fault goes on that does not hold it',
+    'a job is running while a fault goes on that does not hinder the product',
     (s, bent) => {
       s.enqueue('a')
       s.wait(1_000)
       const from = s.now
-      s.tell({ kind: 'fault_started', n: 1, fault: 'rows locked', ...(!bent && { locksRows: true }) })
+      s.tell({
+        kind: 'fault_started',
+        n: 1,
+        fault: bent ? 'rows locked' : 'table locked',
+        ...(!bent && { hinders: true }),
+      })
       s.wait(2_000)
       s.tell({ kind: 'fault_ended', n: 1 })
       s.wait(500)

@@ -45,6 +45,29 @@ export const TOKEN_BENDS: readonly Bend[] = [
     },
   ],
   [
+    'I5',
+    'a token goes back in one process, in a run of the same number',
+    (s, bent) => {
+      s.enqueue('a')
+      for (const token of bent ? [5, 4] : [4, 5]) {
+        s.start('a', token, { attempt: 1 })
+        s.end('a', token, 'threw')
+      }
+      s.export('a', { state: 'cancelled' })
+    },
+  ],
+  [
+    'I5',
+    'a token goes back from one look to the next, in a run of the same number',
+    (s, bent) => {
+      s.enqueue('a')
+      s.sample('a', { state: 'running', attempts: [s.run('a', bent ? 5 : 3, 'running', { attempt: 1 })] })
+      s.start('a', 4, { attempt: 1 })
+      s.end('a', 4)
+      s.export('a', { attempts: [s.run('a', 4, 'completed', { attempt: 1 })] })
+    },
+  ],
+  [
     'I6',
     'two runs of one life are recorded as completed',
     (s, bent) => {
