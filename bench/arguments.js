@@ -34,8 +34,10 @@ export function parseArguments(argv) {
     help: values.help,
     quick: values.quick,
     runs: positive('--runs', values.runs ?? (values.quick ? '1' : '3')),
-    jobs: positive('--jobs', values.jobs ?? (values.quick ? '5000' : '100000')),
-    enqueueMs: 1000 * positive('--seconds', values.seconds ?? (values.quick ? '1' : '4')),
+    sizes: {
+      jobs: positive('--jobs', values.jobs ?? (values.quick ? '5000' : '100000')),
+      enqueueMs: 1000 * positive('--seconds', values.seconds ?? (values.quick ? '1' : '4')),
+    },
     systems: chosen('--only', values.only, SYSTEMS),
     cases: chosen('--case', values.case, CASES),
     databaseUrl: values['database-url'],

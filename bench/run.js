@@ -60,10 +60,10 @@ async function main() {
   }
 
   const summary = summariseAll({ ...options, measurements })
-  const { runs, jobs, enqueueMs, quick } = options
+  const { runs, sizes, quick } = options
   const report = {
     startedAt: startedAt.toISOString(),
-    options: { runs, jobs, enqueueMs, quick },
+    options: { runs, ...sizes, quick },
     machine,
     postgres: server,
     summary,
@@ -81,14 +81,14 @@ async function main() {
 }
 
 /** Systems in turn, run by run, so that whatever disturbs the machine for a while falls on all of them. */
-async function measureAll({ systems, cases, runs, jobs, enqueueMs }, stores) {
+async function measureAll({ systems, cases, runs, sizes }, stores) {
   const measurements = []
   const total = systems.length * cases.length * runs
   for (let run = 1; run <= runs; run += 1) {
     for (const benchCase of cases) {
       for (const system of systems) {
         progress(`${measurements.length + 1} of ${total}: run ${run}, ${benchCase.name}, ${system.name}`)
-        const result = await runCase(benchCase, system, { jobs, enqueueMs, stores })
+        const result = await runCase(benchCase, system, { sizes, stores })
         measurements.push({ run, case: benchCase.name, system: system.name, ...result })
       }
     }

@@ -50,7 +50,8 @@ export async function measureDrain(system, { jobs, concurrency }) {
   }
 }
 
-async function untilCompleted(system) {
+/** Null when the store holds no unfinished job any more, or what is left after half a minute. */
+export async function untilCompleted(system) {
   const deadline = performance.now() + COMPLETED_WITHIN_MS
   for (;;) {
     const left = await system.unfinished()

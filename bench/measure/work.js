@@ -1,0 +1,33 @@
+import { createLedger } from '../ledger.js'
+import { untilCompleted } from './drain.js'
+
+const REPORT_EVERY_MS = 5
+
+/**
+ * A worker that its parent starts and stops, for the cases with several processes. It says how many handler calls it
+ * has seen (`handled`), on `finish` waits until the store holds no unfinished job (`finished`, with the failure if
+ * there are some after all), and results in how often it saw each number.
+ */
+export async function work(system, { mostJobs, concurrency }, parent) {
+  const ledger = createLedger(mostJobs)
+  const stopped = parent.heard('stop')
+  void parent.heard('finish').then(async () => parent.say('finished', await untilCompleted(system)))
+  const started = parent.heard('start')
+  parent.say('ready')
+  await started
+
+  const cpuBefore = process.cpuUsage()
+  const stop = await system.drain({ concurrency, handle: (n) => ledger.see(n) })
+  const report = setInterval(() => parent.say('handled', ledger.calls), REPORT_EVERY_MS)
+  await stopped
+  const cpu = process.cpuUsage(cpuBefore)
+  await stop()
+  clearInterval(report)
+  return {
+    handled: ledger.calls,
+    seen: ledger.seen(),
+    workerCpuMs: (cpu.user + cpu.system) / 1000,
+    workerPeakMb: process.resourceUsage().maxRSS / 1024,
+    failure: null,
+  }
+}
