@@ -1,9 +1,66 @@
-/** What is measured, in the order of the table. */
-export const CASES = [
-  { name: 'enqueue-1', title: 'enqueue,\none by one', kind: 'enqueue', callers: 1, perCall: 1 },
-  { name: 'enqueue-32', title: 'enqueue,\n32 callers', kind: 'enqueue', callers: 32, perCall: 1 },
-  { name: 'enqueue-1000', title: 'enqueue,\n1,000 a call', kind: 'enqueue', callers: 1, perCall: 1_000 },
-  { name: 'drain-10', title: 'drain,\n10 at a time', kind: 'drain', concurrency: 10 },
-  { name: 'drain-100', title: 'drain,\n100 at a time', kind: 'drain', concurrency: 100 },
-  { name: 'two-workers', title: 'drain,\ntwo workers', kind: 'two-workers', concurrency: 100 },
+const QUEUES = [
+  'forgeq',
+  'floor',
+  'graphile-worker',
+  'graphile-worker-default',
+  'pg-boss',
+  'pg-boss-default',
+  'bullmq',
+  'bullmq-fsync',
 ]
+const SQL = ['forgeq', 'floor', 'graphile-worker', 'pg-boss']
+const TUNED = ['forgeq', 'floor', 'graphile-worker', 'pg-boss', 'bullmq']
+
+const rate = { name: 'perSecond', unit: 'jobs/s', better: 'more' }
+const peak = { name: 'workerPeakMb', unit: 'MB peak', better: 'less' }
+
+/**
+ * What is measured, in the order of the tables, a table a group. `systems` take part, `floor` is what ForgeQ is set
+ * against, `besides` names the case whose figure says what this one costs. An `optional` case runs when it is named.
+ */
+export const CASES = [
+  { name: 'enqueue-1', group: 'enqueue', kind: 'enqueue', callers: 1, perCall: 1 },
+  { name: 'enqueue-32', group: 'enqueue', kind: 'enqueue', callers: 32, perCall: 1 },
+  { name: 'enqueue-1000', group: 'enqueue', kind: 'enqueue', callers: 1, perCall: 1_000 },
+
+  { name: 'drain-10', group: 'drain', kind: 'drain', concurrency: 10 },
+  { name: 'drain-100', group: 'drain', kind: 'drain', concurrency: 100, figures: [rate, peak] },
+  { name: 'two-workers', group: 'drain', kind: 'two-workers', concurrency: 100, systems: TUNED, besides: 'drain-100' },
+
+  ...[
+    { name: 'backlog-1m', waiting: 'backlog' },
+    { name: 'backlog-10m', waiting: 'large-backlog', systems: SQL, optional: true },
+    { name: 'snapshot', take: 'horizon', beside: 'snapshot', systems: SQL },
+    { name: 'prepared', take: 'horizon', beside: 'prepared', systems: SQL },
+    { name: 'history-10m', history: 'history', systems: ['forgeq', 'pg-boss'] },
+    { name: 'scheduled-1m', scheduled: 'scheduled', systems: ['forgeq', 'graphile-worker', 'pg-boss', 'bullmq'] },
+  ].map((one) => ({
+    group: 'under a burden',
+    kind: 'drain',
+    concurrency: 100,
+    systems: TUNED,
+    besides: 'drain-100',
+    ...one,
+  })),
+
+  {
+    name: 'payload-100kb',
+    group: 'other jobs',
+    kind: 'drain',
+    concurrency: 100,
+    take: 'large',
+    payloadBytes: 100_000,
+    systems: TUNED,
+    figures: [rate, { name: 'filledPerSecond', unit: 'jobs/s in', better: 'more' }, peak],
+  },
+  {
+    name: 'slow-handlers',
+    group: 'other jobs',
+    kind: 'drain',
+    concurrency: 1_000,
+    take: 'slow',
+    handlerMs: 50,
+    systems: TUNED,
+    figures: [rate, { name: 'ofIdeal', unit: 'of concurrency ÷ time', better: 'more' }],
+  },
+].map((benchCase) => ({ systems: QUEUES, floor: 'floor', figures: [rate], optional: false, ...benchCase }))

@@ -16,7 +16,7 @@ if (existsSync(NODE) && process.env.FORGEQ_BENCH_NODE !== NODE) {
 
 const { parseArguments, USAGE } = await import('./arguments.js')
 const { describeMachine } = await import('./machine.js')
-const { renderTable, summariseAll } = await import('./report.js')
+const { renderTables, summariseAll } = await import('./report.js')
 const { runCase } = await import('./run-case.js')
 const { startPostgres } = await import('./stores/postgres.js')
 const { createRedisStore } = await import('./stores/redis.js')
@@ -59,7 +59,7 @@ async function main() {
     await postgres.stop()
   }
 
-  const summary = summariseAll({ ...options, measurements })
+  const summary = summariseAll(measurements)
   const { runs, sizes, quick } = options
   const report = {
     startedAt: startedAt.toISOString(),
@@ -73,8 +73,8 @@ async function main() {
   await mkdir(dirname(output), { recursive: true })
   await writeFile(output, `${JSON.stringify(report, null, 2)}\n`)
 
-  console.log(renderTable({ summary, cases: options.cases }))
-  console.log(`\nAll figures: ${output}`)
+  for (const table of renderTables(summary)) console.log(`${table}\n`)
+  console.log(`All figures: ${output}`)
   const failed = measurements.filter(({ failure }) => failure)
   for (const one of failed) console.error(`FAILED ${one.system}, ${one.case}, run ${one.run}: ${one.failure}`)
   return failed.length > 0 ? 1 : 0
@@ -82,15 +82,15 @@ async function main() {
 
 /** Systems in turn, run by run, so that whatever disturbs the machine for a while falls on all of them. */
 async function measureAll({ systems, cases, runs, sizes }, stores) {
+  const pairs = cases.flatMap((benchCase) =>
+    systems.filter(({ name }) => benchCase.systems.includes(name)).map((system) => ({ benchCase, system })),
+  )
   const measurements = []
-  const total = systems.length * cases.length * runs
   for (let run = 1; run <= runs; run += 1) {
-    for (const benchCase of cases) {
-      for (const system of systems) {
-        progress(`${measurements.length + 1} of ${total}: run ${run}, ${benchCase.name}, ${system.name}`)
-        const result = await runCase(benchCase, system, { sizes, stores })
-        measurements.push({ run, case: benchCase.name, system: system.name, ...result })
-      }
+    for (const { benchCase, system } of pairs) {
+      progress(`${measurements.length + 1} of ${pairs.length * runs}: run ${run}, ${benchCase.name}, ${system.name}`)
+      const result = await runCase(benchCase, system, { sizes, stores })
+      measurements.push({ run, case: benchCase.name, system: system.name, ...result })
     }
   }
   progress('')

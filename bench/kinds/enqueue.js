@@ -4,7 +4,7 @@ export async function runEnqueue({ callers, perCall }, _system, { sizes, store, 
   const { result } = start('enqueue', {
     callers,
     perCall,
-    forMs: perCall === 1 ? sizes.enqueueMs : Infinity,
+    forMs: perCall === 1 ? sizes.seconds * 1000 : Infinity,
     mostJobs: perCall === 1 ? Infinity : sizes.jobs,
   })
   return result

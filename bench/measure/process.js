@@ -1,9 +1,10 @@
 import { EventEmitter, once } from 'node:events'
-import { fill, measureDrain } from './drain.js'
+import { measureDrain, measurePartOf } from './drain.js'
 import { measureEnqueue } from './enqueue.js'
+import { fill } from './fill.js'
 import { work } from './work.js'
 
-const ROLES = { fill, drain: measureDrain, enqueue: measureEnqueue, work }
+const ROLES = { fill, drain: measureDrain, part: measurePartOf, enqueue: measureEnqueue, work }
 
 const orders = new EventEmitter()
 const parent = {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
+import { endPrepared, holdHorizon } from './horizon.js'
 
 const EMBEDDED = new URL('../../dist/embedded/index.js', import.meta.url)
 const DATA_DIR = fileURLToPath(new URL('../.forgeq/', import.meta.url))
@@ -37,7 +38,12 @@ export async function startPostgres({ databaseUrl }) {
           await client.end()
           await admin.query('checkpoint')
         },
-        drop: () => admin.query(`drop database ${database} with (force)`),
+        holdHorizon: (kind) => holdHorizon(address.databaseUrl, kind),
+        async drop() {
+          // A prepared one survives a failed measurement, and its database cannot be dropped with it.
+          await endPrepared(address.databaseUrl)
+          await admin.query(`drop database ${database} with (force)`)
+        },
       }
     },
 
@@ -51,7 +57,10 @@ export async function startPostgres({ databaseUrl }) {
 async function startEmbedded() {
   if (!existsSync(EMBEDDED)) throw new Error('ForgeQ is not built: run `npm run build` first, or pass --database-url.')
   const { openEmbedded } = await import(EMBEDDED.href)
-  const { connection, release } = await openEmbedded({ dataDir: DATA_DIR })
+  const { connection, release } = await openEmbedded({
+    dataDir: DATA_DIR,
+    settings: { max_prepared_transactions: '10' },
+  })
   return { url: urlOf(connection), release }
 }
 

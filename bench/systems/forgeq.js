@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { ForgeQ, defineJob } from '../../dist/index.js'
+import { multiplyRows } from './multiply-rows.js'
 
 const TYPE = 'bench'
 
@@ -35,6 +37,28 @@ export async function open({ databaseUrl }) {
               + (select count(*) from forgeq.finished_jobs where state = 'dead')::int as jobs`,
       )
       return rows[0].jobs
+    },
+
+    /** Copies of one job that a worker has finished, in the partition that the worker has made for its day. */
+    async fillHistory(count) {
+      await forgeq.enqueue(TYPE, {})
+      const worker = forgeq.worker({ jobs: [defineJob({ type: TYPE, run: async () => {} })] })
+      await worker.start()
+      const inPartition = `select from forgeq.finished_jobs where tableoid <> 'forgeq.finished_jobs_default'::regclass`
+      while ((await pool.query(inPartition)).rowCount === 0) await sleep(50)
+      await worker.stop()
+      const changed = { id: 'uuidv7()', seq: `nextval('forgeq.job_seq')` }
+      await multiplyRows(pool, { table: 'forgeq.finished_jobs', where: 'true', changed, count: count - 1 })
+    },
+
+    async fillScheduled(count) {
+      await forgeq.enqueue(TYPE, {}, { delay: '1d' })
+      const changed = {
+        id: 'uuidv7()',
+        seq: `nextval('forgeq.job_seq')`,
+        run_at: `sample.run_at + g * interval '1 ms'`,
+      }
+      await multiplyRows(pool, { table: 'forgeq.jobs', where: 'true', changed, count: count - 1 })
     },
 
     async teardown() {

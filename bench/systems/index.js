@@ -8,8 +8,11 @@
  *   enqueueOne(payload)              resolves when the job is acknowledged
  *   enqueueMany(payloads)            resolves when all of them are, in one call of the system's own
  *   storedNumbers()                  the job numbers (payload.n) of all waiting jobs
- *   drain({ concurrency, handle })   starts a worker that calls `handle(n)` for each job; resolves to its stop()
+ *   drain({ concurrency, handle })   starts a worker that calls `handle(n)` for each job, and waits where that
+ *                                    gives a promise; resolves to its stop()
  *   unfinished()                     how many jobs are not completed
+ *   fillHistory(count)               makes so many finished jobs, where the system keeps them
+ *   fillScheduled(count)             makes so many jobs for tomorrow, where the system has such
  *   teardown()                       closes every connection
  */
 export const SYSTEMS = [
