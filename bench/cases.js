@@ -63,4 +63,18 @@ export const CASES = [
     systems: TUNED,
     figures: [rate, { name: 'ofIdeal', unit: 'of concurrency ÷ time', better: 'more' }],
   },
+
+  {
+    name: 'sustained',
+    group: 'both at once',
+    kind: 'sustained',
+    callers: 32,
+    concurrency: 100,
+    systems: [...TUNED, 'bullmq-fsync'],
+    figures: [
+      { ...rate, unit: 'finished/s' },
+      { name: 'enqueuedPerSecond', unit: 'enqueued/s', better: 'more' },
+      { name: 'depthAtEnd', unit: 'left at the end', better: 'less' },
+    ],
+  },
 ].map((benchCase) => ({ systems: QUEUES, floor: 'floor', figures: [rate], optional: false, ...benchCase }))

@@ -118,5 +118,6 @@ function short(value) {
   if (value >= 99_950) return `${Math.round(value / 1000)}k`
   if (value >= 1000) return `${(value / 1000).toFixed(1)}k`
   if (value >= 99.5) return String(Math.round(value))
+  if (Number.isInteger(value)) return String(value)
   return value.toFixed(value < 1 ? 2 : 1)
 }

@@ -1,9 +1,15 @@
 import { runDrain } from './kinds/drain.js'
 import { runEnqueue } from './kinds/enqueue.js'
+import { runSustained } from './kinds/sustained.js'
 import { runTwoWorkers } from './kinds/two-workers.js'
 import { startRole } from './processes.js'
 
-const KINDS = { enqueue: runEnqueue, drain: runDrain, 'two-workers': runTwoWorkers }
+const KINDS = {
+  enqueue: runEnqueue,
+  drain: runDrain,
+  'two-workers': runTwoWorkers,
+  sustained: runSustained,
+}
 
 /** One measurement of one system: a fresh store, the roles of the case in processes of their own, one result. */
 export async function runCase(benchCase, system, { sizes, stores }) {

@@ -1,9 +1,11 @@
 const STALLED_AFTER_MS = 60_000
 
-/** Resolves to null when the workers together have seen `jobs` calls, or to a failure when they no longer get on. */
-export function untilHandled(workers, jobs) {
+/**
+ * Resolves to null when the workers together have seen `jobs` calls, or to a failure when they no longer get on. `calls`
+ * is what each has seen before.
+ */
+export function untilHandled(workers, jobs, calls = workers.map(() => 0)) {
   return new Promise((resolve) => {
-    const calls = workers.map(() => 0)
     const sum = () => calls.reduce((all, one) => all + one, 0)
     let before = -1
     const look = setInterval(() => {
@@ -21,5 +23,6 @@ export function untilHandled(workers, jobs) {
       })
       void worker.result.then(({ failure }) => end(failure))
     })
+    if (sum() >= jobs) end(null)
   })
 }

@@ -2,13 +2,15 @@ import { EventEmitter, once } from 'node:events'
 import { measureDrain, measurePartOf } from './drain.js'
 import { measureEnqueue } from './enqueue.js'
 import { fill } from './fill.js'
+import { produce } from './produce.js'
 import { work } from './work.js'
 
-const ROLES = { fill, drain: measureDrain, part: measurePartOf, enqueue: measureEnqueue, work }
+const ROLES = { fill, drain: measureDrain, part: measurePartOf, enqueue: measureEnqueue, work, produce }
 
 const orders = new EventEmitter()
 const parent = {
   say: (event, value) => process.send({ event, value }),
+  on: (order, hear) => orders.on(order, hear),
   heard: async (order) => (await once(orders, order))[0],
 }
 

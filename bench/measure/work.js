@@ -5,20 +5,25 @@ const REPORT_EVERY_MS = 5
 
 /**
  * A worker that its parent starts and stops, for the cases with several processes. It says how many handler calls it
- * has seen (`handled`), on `finish` waits until the store holds no unfinished job (`finished`, with the failure if
- * there are some after all), and results in how often it saw each number.
+ * has seen (`handled`), on `look` how many jobs are unfinished (`depth`), on `finish` waits until there are none
+ * (`finished`, with the failure if there are some after all), and results in how often it saw each number.
  */
 export async function work(system, { mostJobs, concurrency }, parent) {
   const ledger = createLedger(mostJobs)
   const stopped = parent.heard('stop')
   void parent.heard('finish').then(async () => parent.say('finished', await untilCompleted(system)))
+  parent.on('look', async () => parent.say('depth', await system.unfinished()))
   const started = parent.heard('start')
   parent.say('ready')
   await started
 
   const cpuBefore = process.cpuUsage()
   const stop = await system.drain({ concurrency, handle: (n) => ledger.see(n) })
-  const report = setInterval(() => parent.say('handled', ledger.calls), REPORT_EVERY_MS)
+  parent.say('working')
+  let reported = 0
+  const report = setInterval(() => {
+    if (ledger.calls > reported) parent.say('handled', (reported = ledger.calls))
+  }, REPORT_EVERY_MS)
   await stopped
   const cpu = process.cpuUsage(cpuBefore)
   await stop()
