@@ -12,6 +12,8 @@ const SQL = ['forgeq', 'floor', 'graphile-worker', 'pg-boss']
 const TUNED = ['forgeq', 'floor', 'graphile-worker', 'pg-boss', 'bullmq']
 
 const rate = { name: 'perSecond', unit: 'jobs/s', better: 'more' }
+const p50 = { name: 'p50Ms', unit: 'p50 ms', better: 'less' }
+const p99 = { name: 'p99Ms', unit: 'p99 ms', better: 'less' }
 const peak = { name: 'workerPeakMb', unit: 'MB peak', better: 'less' }
 
 /**
@@ -76,5 +78,13 @@ export const CASES = [
       { name: 'enqueuedPerSecond', unit: 'enqueued/s', better: 'more' },
       { name: 'depthAtEnd', unit: 'left at the end', better: 'less' },
     ],
+  },
+  {
+    name: 'start-latency',
+    group: 'both at once',
+    kind: 'start-latency',
+    concurrency: 10,
+    systems: [...TUNED, 'graphile-worker-default', 'bullmq-fsync'],
+    figures: [p50, p99],
   },
 ].map((benchCase) => ({ systems: QUEUES, floor: 'floor', figures: [rate], optional: false, ...benchCase }))

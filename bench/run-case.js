@@ -1,5 +1,6 @@
 import { runDrain } from './kinds/drain.js'
 import { runEnqueue } from './kinds/enqueue.js'
+import { runStartLatency } from './kinds/start-latency.js'
 import { runSustained } from './kinds/sustained.js'
 import { runTwoWorkers } from './kinds/two-workers.js'
 import { startRole } from './processes.js'
@@ -9,6 +10,7 @@ const KINDS = {
   drain: runDrain,
   'two-workers': runTwoWorkers,
   sustained: runSustained,
+  'start-latency': runStartLatency,
 }
 
 /** One measurement of one system: a fresh store, the roles of the case in processes of their own, one result. */

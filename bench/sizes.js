@@ -10,6 +10,7 @@ export const SIZES = [
   { name: 'slow', full: 100_000, quick: 20_000, says: 'waiting jobs of "slow-handlers"' },
   { name: 'seconds', full: 4, quick: 1, says: 'length of the other enqueue cases' },
   { name: 'sustained', full: 20, quick: 2, says: 'seconds of "sustained"' },
+  { name: 'latencies', full: 300, quick: 30, says: 'jobs of "start-latency"' },
 ]
 
 /** The sizes of a run by name; what the command line gave wins. Throws an Error that says which is wrong. */

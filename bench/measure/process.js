@@ -1,11 +1,20 @@
 import { EventEmitter, once } from 'node:events'
+import { callOne } from './call-one.js'
 import { measureDrain, measurePartOf } from './drain.js'
 import { measureEnqueue } from './enqueue.js'
 import { fill } from './fill.js'
 import { produce } from './produce.js'
 import { work } from './work.js'
 
-const ROLES = { fill, drain: measureDrain, part: measurePartOf, enqueue: measureEnqueue, work, produce }
+const ROLES = {
+  fill,
+  drain: measureDrain,
+  part: measurePartOf,
+  enqueue: measureEnqueue,
+  work,
+  produce,
+  'call-one': callOne,
+}
 
 const orders = new EventEmitter()
 const parent = {

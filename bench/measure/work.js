@@ -6,9 +6,10 @@ const REPORT_EVERY_MS = 5
 /**
  * A worker that its parent starts and stops, for the cases with several processes. It says how many handler calls it
  * has seen (`handled`), on `look` how many jobs are unfinished (`depth`), on `finish` waits until there are none
- * (`finished`, with the failure if there are some after all), and results in how often it saw each number.
+ * (`finished`, with the failure if there are some after all), with `sayStarts` when each handler began (`began`). It
+ * results in how often it saw each number.
  */
-export async function work(system, { mostJobs, concurrency }, parent) {
+export async function work(system, { mostJobs, concurrency, sayStarts }, parent) {
   const ledger = createLedger(mostJobs)
   const stopped = parent.heard('stop')
   void parent.heard('finish').then(async () => parent.say('finished', await untilCompleted(system)))
@@ -18,7 +19,11 @@ export async function work(system, { mostJobs, concurrency }, parent) {
   await started
 
   const cpuBefore = process.cpuUsage()
-  const stop = await system.drain({ concurrency, handle: (n) => ledger.see(n) })
+  const saying = (n) => {
+    parent.say('began', { n, at: process.hrtime.bigint() })
+    ledger.see(n)
+  }
+  const stop = await system.drain({ concurrency, handle: sayStarts ? saying : (n) => ledger.see(n) })
   parent.say('working')
   let reported = 0
   const report = setInterval(() => {
