@@ -87,4 +87,28 @@ export const CASES = [
     systems: [...TUNED, 'graphile-worker-default', 'bullmq-fsync'],
     figures: [p50, p99],
   },
+
+  {
+    name: 'post-jobs',
+    group: 'HTTP',
+    kind: 'post',
+    form: 'one',
+    connections: 32,
+    perCall: 1,
+    systems: ['forgeq', 'bare-hono'],
+    floor: 'bare-hono',
+    figures: [rate, p99],
+  },
+  ...[
+    { name: 'bulk-http', form: 'bulk', perCall: 1_000, upTo: 'jobs' },
+    { name: 'ndjson', form: 'ndjson', perCall: 10_000, upTo: 'lines' },
+  ].map((one) => ({
+    group: 'HTTP',
+    kind: 'post',
+    connections: 1,
+    systems: ['forgeq'],
+    besides: 'enqueue-1000',
+    figures: [rate, { name: 'serverGrewMb', unit: 'MB grown', better: 'less' }],
+    ...one,
+  })),
 ].map((benchCase) => ({ systems: QUEUES, floor: 'floor', figures: [rate], optional: false, ...benchCase }))

@@ -1,5 +1,6 @@
 import { runDrain } from './kinds/drain.js'
 import { runEnqueue } from './kinds/enqueue.js'
+import { runPost } from './kinds/post.js'
 import { runStartLatency } from './kinds/start-latency.js'
 import { runSustained } from './kinds/sustained.js'
 import { runTwoWorkers } from './kinds/two-workers.js'
@@ -10,6 +11,7 @@ const KINDS = {
   drain: runDrain,
   'two-workers': runTwoWorkers,
   sustained: runSustained,
+  post: runPost,
   'start-latency': runStartLatency,
 }
 

@@ -18,6 +18,7 @@ const { parseArguments, USAGE } = await import('./arguments.js')
 const { describeMachine } = await import('./machine.js')
 const { renderTables, summariseAll } = await import('./report.js')
 const { runCase } = await import('./run-case.js')
+const { NO_STORE } = await import('./stores/none.js')
 const { startPostgres } = await import('./stores/postgres.js')
 const { createRedisStore } = await import('./stores/redis.js')
 
@@ -54,7 +55,7 @@ async function main() {
   let server
   try {
     server = await postgres.describe()
-    measurements = await measureAll(options, { postgres, redis: createRedisStore() })
+    measurements = await measureAll(options, { postgres, redis: createRedisStore(), none: NO_STORE })
   } finally {
     await postgres.stop()
   }

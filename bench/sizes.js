@@ -8,7 +8,8 @@ export const SIZES = [
   { name: 'scheduled', full: 1_000_000, quick: 40_000, says: 'jobs for later of "scheduled-1m"' },
   { name: 'large', full: 4_000, quick: 400, says: 'waiting jobs of "payload-100kb"' },
   { name: 'slow', full: 100_000, quick: 20_000, says: 'waiting jobs of "slow-handlers"' },
-  { name: 'seconds', full: 4, quick: 1, says: 'length of the other enqueue cases' },
+  { name: 'seconds', full: 4, quick: 1, says: 'length of the other enqueue cases and "post-jobs"' },
+  { name: 'lines', full: 1_000_000, quick: 20_000, says: 'lines of "ndjson"' },
   { name: 'sustained', full: 20, quick: 2, says: 'seconds of "sustained"' },
   { name: 'latencies', full: 300, quick: 30, says: 'jobs of "start-latency"' },
 ]

@@ -10,7 +10,7 @@ const PAUSE_SPREAD_MS = 40
 
 /** From the call of enqueue in one process to the start of the handler in another, one job at a time on an idle queue. */
 export async function runStartLatency({ concurrency }, _system, { sizes, store, start }) {
-  const setUp = await start('fill', { jobs: 0 }).result
+  const setUp = await start('set-up', {}).result
   if (setUp.failure) return setUp
   await store.settle()
 

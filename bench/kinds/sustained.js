@@ -10,7 +10,7 @@ const SAMPLE_MS = 500
  * counted.
  */
 export async function runSustained({ callers, concurrency }, _system, { sizes, store, start }) {
-  const setUp = await start('fill', { jobs: 0 }).result
+  const setUp = await start('set-up', {}).result
   if (setUp.failure) return setUp
   await store.settle()
 

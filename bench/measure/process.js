@@ -3,17 +3,20 @@ import { callOne } from './call-one.js'
 import { measureDrain, measurePartOf } from './drain.js'
 import { measureEnqueue } from './enqueue.js'
 import { fill } from './fill.js'
+import { post } from './post.js'
 import { produce } from './produce.js'
 import { work } from './work.js'
 
 const ROLES = {
+  'set-up': setUp,
   fill,
+  enqueue: measureEnqueue,
   drain: measureDrain,
   part: measurePartOf,
-  enqueue: measureEnqueue,
   work,
   produce,
   'call-one': callOne,
+  post,
 }
 
 const orders = new EventEmitter()
@@ -39,4 +42,9 @@ async function measure({ file, tuned, store, role, options }) {
   const result = await ROLES[role](system, options, parent)
   await system.teardown()
   return result
+}
+
+async function setUp(system) {
+  await system.setup()
+  return { failure: null }
 }

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { ForgeQ, defineJob } from '../../dist/index.js'
 import { multiplyRows } from './multiply-rows.js'
 
 const TYPE = 'bench'
+const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
 /** ForgeQ at its defaults: nothing is set but where the database is and how many jobs run at a time. */
 export async function open({ databaseUrl }) {
@@ -67,3 +69,15 @@ export async function open({ databaseUrl }) {
     },
   }
 }
+
+export const serverArguments = ({ databaseUrl }) => [
+  CLI,
+  'server',
+  '--json',
+  '--port',
+  '0',
+  '--log-level',
+  'warn',
+  '--database-url',
+  databaseUrl,
+]

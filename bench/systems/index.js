@@ -1,7 +1,7 @@
 /**
  * Every system that is measured, one line each. `file` holds its adapter; `tuned` chooses between what its own
  * documentation recommends for throughput and its defaults. `drainJobs` bounds the waiting jobs of a drain for
- * systems that would take minutes over the usual number, and `store` says what it needs.
+ * systems that would take minutes over the usual number, and `store` says what it needs. The last ones are no queues.
  *
  * An adapter exports `open({ databaseUrl, redis, tuned })`, which starts nothing and resolves to
  *   setup()                          makes its tables in a fresh store
@@ -14,6 +14,7 @@
  *   fillHistory(count)               makes so many finished jobs, where the system keeps them
  *   fillScheduled(count)             makes so many jobs for tomorrow, where the system has such
  *   teardown()                       closes every connection
+ * and, where it has a server, `serverArguments({ databaseUrl })`, what node is to run.
  */
 export const SYSTEMS = [
   { name: 'forgeq', file: './forgeq.js', store: 'postgres', tuned: false },
@@ -37,4 +38,5 @@ export const SYSTEMS = [
   },
   { name: 'bullmq', file: './bullmq.js', store: 'redis', tuned: true, fsync: false },
   { name: 'bullmq-fsync', file: './bullmq.js', store: 'redis', tuned: true, fsync: true },
+  { name: 'bare-hono', file: './bare-hono.js', store: 'none' },
 ]
