@@ -14,6 +14,11 @@ const TUNED = ['forgeq', 'floor', 'graphile-worker', 'pg-boss', 'bullmq']
 const rate = { name: 'perSecond', unit: 'jobs/s', better: 'more' }
 const p50 = { name: 'p50Ms', unit: 'p50 ms', better: 'less' }
 const p99 = { name: 'p99Ms', unit: 'p99 ms', better: 'less' }
+const IDLE = [
+  { name: 'transactionsPerSecond', unit: 'transactions/s', better: 'less' },
+  { name: 'cpuSecondsAMinute', unit: 'CPU s/min', better: 'less' },
+  { name: 'databaseCorePercent', unit: '% of a core in PG', better: 'less' },
+]
 const peak = { name: 'workerPeakMb', unit: 'MB peak', better: 'less' }
 
 /**
@@ -111,4 +116,35 @@ export const CASES = [
     figures: [rate, { name: 'serverGrewMb', unit: 'MB grown', better: 'less' }],
     ...one,
   })),
+
+  ...[
+    { name: 'idle', workers: 1, systems: TUNED },
+    { name: 'idle-20', workers: 20, systems: ['forgeq', 'graphile-worker-default', 'pg-boss-default'], optional: true },
+    { name: 'idle-server', role: 'server', systems: ['forgeq'] },
+  ].map((one) => ({ group: 'idle', kind: 'idle', concurrency: 10, figures: IDLE, ...one })),
+
+  ...[
+    { name: 'cli-version', command: 'version' },
+    { name: 'cli-enqueue', command: 'enqueue', stored: true },
+  ].map((one) => ({
+    group: 'command line',
+    kind: 'cli',
+    systems: ['forgeq', 'bare-node'],
+    floor: 'bare-node',
+    figures: [{ name: 'wholeMs', unit: 'ms', better: 'less' }],
+    ...one,
+  })),
+
+  {
+    name: 'footprint',
+    group: 'written a job',
+    kind: 'footprint',
+    concurrency: 100,
+    systems: SQL,
+    figures: [
+      { name: 'walBytes', unit: 'WAL bytes', better: 'less' },
+      { name: 'walRecords', unit: 'WAL records', better: 'less' },
+      { name: 'indexEntries', unit: 'index entries', better: 'less' },
+    ],
+  },
 ].map((benchCase) => ({ systems: QUEUES, floor: 'floor', figures: [rate], optional: false, ...benchCase }))

@@ -1,5 +1,8 @@
+import { runCli } from './kinds/cli.js'
 import { runDrain } from './kinds/drain.js'
 import { runEnqueue } from './kinds/enqueue.js'
+import { runFootprint } from './kinds/footprint.js'
+import { runIdle } from './kinds/idle.js'
 import { runPost } from './kinds/post.js'
 import { runStartLatency } from './kinds/start-latency.js'
 import { runSustained } from './kinds/sustained.js'
@@ -12,6 +15,9 @@ const KINDS = {
   'two-workers': runTwoWorkers,
   sustained: runSustained,
   post: runPost,
+  idle: runIdle,
+  cli: runCli,
+  footprint: runFootprint,
   'start-latency': runStartLatency,
 }
 

@@ -12,6 +12,8 @@ export const SIZES = [
   { name: 'lines', full: 1_000_000, quick: 20_000, says: 'lines of "ndjson"' },
   { name: 'sustained', full: 20, quick: 2, says: 'seconds of "sustained"' },
   { name: 'latencies', full: 300, quick: 30, says: 'jobs of "start-latency"' },
+  { name: 'idle', full: 60, quick: 5, says: 'seconds of the idle cases' },
+  { name: 'commands', full: 20, quick: 5, says: 'calls of each command' },
 ]
 
 /** The sizes of a run by name; what the command line gave wins. Throws an Error that says which is wrong. */

@@ -9,6 +9,7 @@ import { work } from './work.js'
 
 const ROLES = {
   'set-up': setUp,
+  stored,
   fill,
   enqueue: measureEnqueue,
   drain: measureDrain,
@@ -47,4 +48,8 @@ async function measure({ file, tuned, store, role, options }) {
 async function setUp(system) {
   await system.setup()
   return { failure: null }
+}
+
+async function stored(system) {
+  return { numbers: await system.storedNumbers(), failure: null }
 }

@@ -14,6 +14,7 @@ export async function startPostgres({ databaseUrl }) {
   const server = databaseUrl ? { url: databaseUrl, release: async () => {} } : await startEmbedded()
   const admin = new pg.Client({ connectionString: server.url })
   await admin.connect()
+  const isLocal = !databaseUrl
   let made = 0
 
   return {
@@ -38,6 +39,16 @@ export async function startPostgres({ databaseUrl }) {
           await client.end()
           await admin.query('checkpoint')
         },
+        /** Transactions in the database so far, and the processes of its connections where they can be looked at. */
+        async activity() {
+          const text = `select (xact_commit + xact_rollback)::float8 as transactions,
+                               array(select pid from pg_stat_activity where datname = $1) as pids
+                          from pg_stat_database where datname = $1`
+          const { rows } = await admin.query(text, [database])
+          return { transactions: rows[0].transactions, pids: isLocal ? rows[0].pids : [] }
+        },
+        query: async (text, values) => (await admin.query(text, values)).rows,
+        walPosition: async () => (await admin.query('select pg_current_wal_insert_lsn() as lsn')).rows[0].lsn,
         holdHorizon: (kind) => holdHorizon(address.databaseUrl, kind),
         async drop() {
           // A prepared one survives a failed measurement, and its database cannot be dropped with it.

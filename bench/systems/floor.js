@@ -14,7 +14,9 @@ export async function open({ databaseUrl }) {
 
   return {
     async setup() {
-      await pool.query('create table jobs (id bigint generated always as identity primary key, payload jsonb not null)')
+      await pool.query(
+        'create table if not exists jobs (id bigint generated always as identity primary key, payload jsonb not null)',
+      )
     },
 
     async enqueueOne(payload) {

@@ -81,3 +81,8 @@ export const serverArguments = ({ databaseUrl }) => [
   '--database-url',
   databaseUrl,
 ]
+
+export const commandLines = ({ databaseUrl }) => ({
+  version: () => [CLI, '--version'],
+  enqueue: (n) => [CLI, 'enqueue', '--type', TYPE, '--payload', JSON.stringify({ n }), '--database-url', databaseUrl],
+})

@@ -14,7 +14,8 @@
  *   fillHistory(count)               makes so many finished jobs, where the system keeps them
  *   fillScheduled(count)             makes so many jobs for tomorrow, where the system has such
  *   teardown()                       closes every connection
- * and, where it has a server, `serverArguments({ databaseUrl })`, what node is to run.
+ * and, where it has a server, `serverArguments({ databaseUrl })`, what node is to run,
+ * and `commandLines({ databaseUrl })`, where it has a command line.
  */
 export const SYSTEMS = [
   { name: 'forgeq', file: './forgeq.js', store: 'postgres', tuned: false },
@@ -39,4 +40,5 @@ export const SYSTEMS = [
   { name: 'bullmq', file: './bullmq.js', store: 'redis', tuned: true, fsync: false },
   { name: 'bullmq-fsync', file: './bullmq.js', store: 'redis', tuned: true, fsync: true },
   { name: 'bare-hono', file: './bare-hono.js', store: 'none' },
+  { name: 'bare-node', file: './bare-node.js', store: 'none' },
 ]
