@@ -1,18 +1,21 @@
 import { parseArgs } from 'node:util'
 import { CASES } from './cases.js'
+import { positive, SIZES, sizesFrom } from './sizes.js'
 import { SYSTEMS } from './systems/index.js'
 
 export const USAGE = `node bench/run.js [options]
 
-  --quick             small and once: shows that everything runs, gives no figures to rest on
+  --quick             small and once: shows that everything runs and that no ratio to the floor has fallen by half
   --runs 3            measurements of each system in each case, in turn
-  --jobs 100000       waiting jobs of a drain, and jobs of "1,000 a call"
-  --seconds 4         length of the other enqueue cases
   --only a,b          these systems: ${wrapped(SYSTEMS)}
-  --case a,b          these cases: ${wrapped(CASES)}
+  --case a,b          these cases: ${wrapped(CASES.filter(({ optional }) => !optional))};
+                      only by name: ${wrapped(CASES.filter(({ optional }) => optional))}
+${SIZES.map(({ name, full, says }) => `  ${`--${name} ${full}`.padEnd(20)}${says}\n`).join('')}\
   --database-url url  another PostgreSQL than ForgeQ's embedded one, as a superuser
   --output file       where the results go; otherwise bench/results/<time>.json
 `
+
+const TEXTS = ['runs', 'only', 'case', 'database-url', 'output', ...SIZES.map(({ name }) => name)]
 
 /** The options of a run. Throws an Error that says which is wrong. */
 export function parseArguments(argv) {
@@ -21,32 +24,20 @@ export function parseArguments(argv) {
     options: {
       help: { type: 'boolean', short: 'h', default: false },
       quick: { type: 'boolean', default: false },
-      runs: { type: 'string' },
-      jobs: { type: 'string' },
-      seconds: { type: 'string' },
-      only: { type: 'string' },
-      case: { type: 'string' },
-      'database-url': { type: 'string' },
-      output: { type: 'string' },
+      ...Object.fromEntries(TEXTS.map((name) => [name, { type: 'string' }])),
     },
   })
+  const named = chosen('--case', values.case, CASES)
   return {
     help: values.help,
     quick: values.quick,
     runs: positive('--runs', values.runs ?? (values.quick ? '1' : '3')),
-    jobs: positive('--jobs', values.jobs ?? (values.quick ? '5000' : '100000')),
-    enqueueMs: 1000 * positive('--seconds', values.seconds ?? (values.quick ? '1' : '4')),
+    sizes: sizesFrom(values, values),
     systems: chosen('--only', values.only, SYSTEMS),
-    cases: chosen('--case', values.case, CASES),
+    cases: values.case === undefined ? named.filter(({ optional }) => !optional) : named,
     databaseUrl: values['database-url'],
     output: values.output,
   }
-}
-
-function positive(flag, text) {
-  const number = Number(text)
-  if (Number.isInteger(number) && number > 0) return number
-  throw new Error(`${flag} must be a whole number above zero, not "${text}".`)
 }
 
 function chosen(flag, list, all) {
@@ -60,7 +51,10 @@ function chosen(flag, list, all) {
 }
 
 function wrapped(entries) {
-  const names = entries.map(({ name }) => name)
-  const half = Math.ceil(names.length / 2)
-  return `${names.slice(0, half).join(', ')},\n${' '.repeat(22)}${names.slice(half).join(', ')}`
+  const lines = ['']
+  for (const { name } of entries) {
+    if (lines.at(-1).length + name.length > 88) lines.push('')
+    lines[lines.length - 1] += `${lines.at(-1) ? ', ' : ''}${name}`
+  }
+  return lines.join(`,\n${' '.repeat(22)}`)
 }

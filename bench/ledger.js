@@ -1,6 +1,6 @@
-/** Counts how often each job number from 0 to `jobs` - 1 came by. */
-export function createLedger(jobs) {
-  const times = new Uint8Array(jobs)
+/** Counts how often each job number from 0 to `mostJobs` - 1 came by. */
+export function createLedger(mostJobs) {
+  const times = new Uint8Array(mostJobs)
   const ledger = { calls: 0, strangers: 0, firstAt: 0 }
 
   return {
@@ -8,7 +8,7 @@ export function createLedger(jobs) {
     see(n) {
       if (ledger.calls === 0) ledger.firstAt = performance.now()
       ledger.calls += 1
-      if (Number.isInteger(n) && n >= 0 && n < jobs) times[n] = Math.min(255, times[n] + 1)
+      if (Number.isInteger(n) && n >= 0 && n < mostJobs) times[n] = Math.min(255, times[n] + 1)
       else ledger.strangers += 1
     },
     get calls() {
@@ -18,16 +18,25 @@ export function createLedger(jobs) {
     get firstAt() {
       return ledger.firstAt
     },
-    /** What keeps this from being exactly once, as a sentence; null when every number came by exactly once. */
-    mismatch() {
+    /** What was seen, to be added to the ledger of another process. */
+    seen: () => ({ calls: ledger.calls, strangers: ledger.strangers, times }),
+    add(seen) {
+      ledger.calls += seen.calls
+      ledger.strangers += seen.strangers
+      for (let n = 0; n < times.length; n += 1) times[n] = Math.min(255, times[n] + seen.times[n])
+    },
+    /** What keeps the first `jobs` numbers from having come exactly once, as a sentence; null when they did. */
+    mismatch(jobs = mostJobs) {
       let missing = 0
       let repeated = 0
-      for (const count of times) {
-        if (count === 0) missing += 1
-        if (count > 1) repeated += 1
-      }
-      if (missing === 0 && repeated === 0 && ledger.strangers === 0) return null
-      return `of ${jobs} jobs ${missing} were not seen, ${repeated} more than once, ${ledger.strangers} were never enqueued`
+      let strangers = ledger.strangers
+      times.forEach((count, n) => {
+        if (n >= jobs) strangers += count
+        else if (count === 0) missing += 1
+        else if (count > 1) repeated += 1
+      })
+      if (missing === 0 && repeated === 0 && strangers === 0) return null
+      return `of ${jobs} jobs ${missing} were not seen, ${repeated} more than once, ${strangers} were never enqueued`
     },
   }
 }

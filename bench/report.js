@@ -1,5 +1,7 @@
 import Table from 'cli-table3'
+import { CASES } from './cases.js'
 import { summarise } from './statistics.js'
+import { SYSTEMS } from './systems/index.js'
 
 const PLAIN = Object.fromEntries(
   ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right', 'left', 'right']
@@ -7,82 +9,115 @@ const PLAIN = Object.fromEntries(
     .map((part) => [part, '']),
 )
 
-/** Median, least and greatest rate of each system in each case; failed measurements do not count. */
-export function summariseAll({ systems, cases, measurements }) {
-  return systems.map((system) => ({
-    system: system.name,
-    cases: Object.fromEntries(
-      cases.map(({ name }) => {
-        const rates = measurements.filter((one) => one.system === system.name && one.case === name && !one.failure)
-        return [name, summarise(rates.map((one) => one.perSecond))]
-      }),
-    ),
-  }))
-}
-
-/** The table for a terminal: medians with least and greatest below, then ForgeQ beside the best of the others. */
-export function renderTable({ summary, cases }) {
-  const table = new Table({
-    chars: PLAIN,
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
-    head: ['jobs a second', ...cases.map(({ title }) => title)],
-    colAligns: ['left', ...cases.map(() => 'right')],
-  })
-  for (const row of summary) {
-    table.push([row.system, ...cases.map(({ name }) => cell(row.cases[name]))])
-  }
-  for (const { title, ratio } of ratios(summary)) {
-    table.push([title, ...cases.map(({ name }) => ratio(name))])
-  }
-  return table.toString().replaceAll(/ +$/gm, '')
-}
-
-function ratios(summary) {
-  if (!summary.some(({ system }) => system === 'forgeq')) return []
-  const medianOf = (system, name) => summary.find((row) => row.system === system)?.cases[name]?.median
-  const compared = [
-    { title: 'forgeq ÷ floor', others: ['floor'] },
-    { title: 'forgeq ÷ best on PostgreSQL', others: ['graphile-worker', 'pg-boss'] },
-    { title: 'forgeq ÷ bullmq', others: ['bullmq'] },
-    { title: 'forgeq ÷ bullmq-fsync', others: ['bullmq-fsync'] },
-  ]
-  return compared.map(({ title, others }) => {
-    const ratio = (name) => {
-      const ours = medianOf('forgeq', name)
-      const best = Math.max(...others.map((system) => medianOf(system, name) ?? 0))
-      return ours && best ? `${(ours / best).toFixed(2)} ×` : '–'
+/** Median, least and greatest of every figure: `summary[system][case][figure]`; failed measurements do not count. */
+export function summariseAll(measurements) {
+  const summary = {}
+  for (const { name: system } of SYSTEMS) {
+    for (const { name, figures } of CASES) {
+      const good = measurements.filter((one) => one.system === system && one.case === name && !one.failure)
+      for (const figure of figures) {
+        const values = good.map((one) => one[figure.name]).filter((value) => typeof value === 'number')
+        if (values.length > 0) ((summary[system] ??= {})[name] ??= {})[figure.name] = summarise(values)
+      }
     }
-    return { title, ratio }
+  }
+  return summary
+}
+
+/** A table a group for a terminal: medians with least and greatest below, then ForgeQ beside the others. */
+export function renderTables(summary) {
+  return tablesOf(summary).map(({ title, head, rows }) => {
+    const table = new Table({
+      chars: PLAIN,
+      style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
+      head: [title, ...head.map((lines) => lines.join('\n'))],
+      colAligns: ['left', ...head.map(() => 'right')],
+    })
+    for (const [name, ...cells] of rows) table.push([name, ...cells.map((lines) => lines.join('\n'))])
+    return table.toString().replaceAll(/ +$/gm, '')
   })
 }
 
-/** The same as a Markdown table for the README, with the machine it holds for. */
-export function renderMarkdown({ summary, machine, postgres, startedAt, options }) {
-  const names = Object.keys(summary[0].cases)
-  const lines = [
-    ['jobs a second', ...names],
-    ['---', ...names.map(() => '--:')],
-    ...summary.map((row) => [row.system, ...names.map((name) => cell(row.cases[name]).replace('\n', '<br>'))]),
-    ...ratios(summary).map(({ title, ratio }) => [title, ...names.map(ratio)]),
-  ]
+/** The same as Markdown tables for the README, with the machine they hold for. */
+export function renderMarkdown({ measurements, machine, postgres, startedAt, options }) {
   const versions = Object.entries(machine.packages).map(([name, version]) => `${name} ${version}`)
+  const tables = tablesOf(summariseAll(measurements)).map(({ title, head, rows }) =>
+    [
+      [title, ...head.map((lines) => lines.join('<br>'))],
+      ['---', ...head.map(() => '--:')],
+      ...rows.map(([name, ...cells]) => [name, ...cells.map((lines) => lines.join('<br>'))]),
+    ].map((line) => `| ${line.join(' | ')} |`),
+  )
   return [
     `${startedAt.slice(0, 10)}: ${machine.cores} cores of ${machine.cpu}, ${machine.memoryGb} GB, ${machine.system}, ` +
       `Node ${machine.node}, PostgreSQL ${postgres.server_version} (fsync ${postgres.fsync}), Redis ${machine.redis}, ` +
       `forgeq ${machine.forgeq}, ${versions.join(', ')}; ${options.runs} runs of ${options.jobs.toLocaleString('en')} jobs.`,
-    '',
-    ...lines.map((line) => `| ${line.join(' | ')} |`),
+    ...tables.flatMap((lines) => ['', ...lines]),
   ].join('\n')
 }
 
-function cell(rates) {
-  if (!rates) return '–'
-  const { median, min, max, runs } = rates
-  return runs === 1 ? short(median) : `${short(median)}\n${short(min)}–${short(max)}`
+function tablesOf(summary) {
+  const measured = CASES.filter(({ name }) => Object.values(summary).some((cases) => cases[name]))
+  return [...new Set(measured.map(({ group }) => group))].map((group) => {
+    const columns = measured
+      .filter((benchCase) => benchCase.group === group)
+      .flatMap((benchCase) => benchCase.figures.map((figure) => ({ benchCase, figure })))
+    const systems = SYSTEMS.map(({ name }) => name).filter((system) =>
+      columns.some(({ benchCase }) => summary[system]?.[benchCase.name]),
+    )
+    return {
+      title: group,
+      head: columns.map(({ benchCase, figure }) => [benchCase.name, figure.unit]),
+      rows: [
+        ...systems.map((system) => [system, ...columns.map((column) => cellOf(summary[system], column))]),
+        ...comparisons(summary, columns),
+      ],
+    }
+  })
 }
 
-function short(rate) {
-  if (rate >= 99_950) return `${Math.round(rate / 1000)}k`
-  if (rate >= 1000) return `${(rate / 1000).toFixed(1)}k`
-  return rate >= 99.5 ? String(Math.round(rate)) : rate.toFixed(1)
+function cellOf(cases, { benchCase, figure }) {
+  const found = cases[benchCase.name]?.[figure.name]
+  if (!found) return ['–']
+  const { median, min, max, runs } = found
+  const base = cases[benchCase.besides]?.[figure.name]
+  return [
+    short(median),
+    ...(runs > 1 ? [`${short(min)}–${short(max)}`] : []),
+    ...(base ? [`${(median / base.median).toFixed(2)} × ${benchCase.besides}`] : []),
+  ]
+}
+
+function comparisons(summary, columns) {
+  const compared = [
+    { title: 'forgeq ÷ floor', others: ({ floor }) => [floor] },
+    { title: 'forgeq ÷ best on PostgreSQL', others: () => ['graphile-worker', 'graphile-worker-default', 'pg-boss'] },
+    { title: 'forgeq ÷ bullmq', others: () => ['bullmq'] },
+    { title: 'forgeq ÷ bullmq-fsync', others: () => ['bullmq-fsync'] },
+  ]
+  return compared
+    .map(({ title, others }) => [
+      title,
+      ...columns.map(({ benchCase, figure }) => {
+        const ratio = ratioTo(summary, others(benchCase), benchCase, figure)
+        return [ratio ? `${ratio.toFixed(2)} ×` : '–']
+      }),
+    ])
+    .filter(([, ...cells]) => cells.some(([text]) => text !== '–'))
+}
+
+/** ForgeQ's median over the best of the others'; undefined when one of them was not measured. */
+export function ratioTo(summary, others, { name }, figure) {
+  const ours = summary.forgeq?.[name]?.[figure.name]?.median
+  const theirs = others.map((system) => summary[system]?.[name]?.[figure.name]?.median).filter(Boolean)
+  if (ours === undefined || theirs.length === 0) return undefined
+  return ours / (figure.better === 'more' ? Math.max(...theirs) : Math.min(...theirs))
+}
+
+function short(value) {
+  if (value >= 99_950) return `${Math.round(value / 1000)}k`
+  if (value >= 1000) return `${(value / 1000).toFixed(1)}k`
+  if (value >= 99.5) return String(Math.round(value))
+  if (Number.isInteger(value)) return String(value)
+  return value.toFixed(value < 1 ? 2 : 1)
 }

@@ -1,40 +1,42 @@
-import { fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { runCli } from './kinds/cli.js'
+import { runDrain } from './kinds/drain.js'
+import { runEnqueue } from './kinds/enqueue.js'
+import { runFootprint } from './kinds/footprint.js'
+import { runIdle } from './kinds/idle.js'
+import { runPost } from './kinds/post.js'
+import { runStartLatency } from './kinds/start-latency.js'
+import { runSustained } from './kinds/sustained.js'
+import { runTwoWorkers } from './kinds/two-workers.js'
+import { startRole } from './processes.js'
 
-const PROCESS = fileURLToPath(new URL('./measure/process.js', import.meta.url))
-
-/** One measurement of one system: a fresh store, the roles of the case in processes of their own, one result. */
-export async function runCase(benchCase, system, { jobs, enqueueMs, stores }) {
-  const store = await stores[system.store].open(system)
-  try {
-    if (benchCase.kind === 'enqueue') {
-      const { callers, perCall } = benchCase
-      await store.settle()
-      return await inOwnProcess(system, store, 'enqueue', {
-        callers,
-        perCall,
-        forMs: perCall === 1 ? enqueueMs : Infinity,
-        mostJobs: perCall === 1 ? Infinity : jobs,
-      })
-    }
-    const { concurrency } = benchCase
-    const waiting = Math.min(jobs, system.drainJobs?.(concurrency) ?? jobs)
-    const filled = await inOwnProcess(system, store, 'fill', { jobs: waiting })
-    if (filled.failure) return filled
-    await store.settle()
-    return await inOwnProcess(system, store, 'drain', { jobs: waiting, concurrency })
-  } finally {
-    await store.drop()
-  }
+const KINDS = {
+  enqueue: runEnqueue,
+  drain: runDrain,
+  'two-workers': runTwoWorkers,
+  sustained: runSustained,
+  post: runPost,
+  idle: runIdle,
+  cli: runCli,
+  footprint: runFootprint,
+  'start-latency': runStartLatency,
 }
 
-function inOwnProcess(system, store, role, options) {
-  const child = fork(PROCESS, { serialization: 'advanced' })
-  const { file, tuned } = system
-  child.send({ file, tuned, store: store.address, role, options })
-  return new Promise((resolve) => {
-    let result = { failure: `the ${role} process ended without a result` }
-    child.on('message', (message) => (result = message))
-    child.on('exit', () => resolve(result))
-  })
+/** One measurement of one system: a fresh store, the roles of the case in processes of their own, one result. */
+export async function runCase(benchCase, system, { sizes, stores }) {
+  const store = await stores[system.store].open(system)
+  const started = []
+  const start = (role, options, how) => {
+    const member = startRole(system, store, role, options, how)
+    started.push(member)
+    return member
+  }
+  try {
+    return await KINDS[benchCase.kind](benchCase, system, { sizes, store, start })
+  } catch (error) {
+    return { failure: error.stack ?? String(error) }
+  } finally {
+    for (const member of started) member.kill()
+    await Promise.all(started.map(({ result }) => result))
+    await store.drop()
+  }
 }

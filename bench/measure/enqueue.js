@@ -30,5 +30,11 @@ export async function measureEnqueue(system, { callers, perCall, forMs, mostJobs
 
   const ledger = createLedger(next)
   for (const n of await system.storedNumbers()) ledger.see(n)
-  return { jobs: next - before, elapsedMs, perSecond: ((next - before) / elapsedMs) * 1000, failure: ledger.mismatch() }
+  return {
+    jobs: next - before,
+    stored: next,
+    elapsedMs,
+    perSecond: ((next - before) / elapsedMs) * 1000,
+    failure: ledger.mismatch(),
+  }
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
+import { endPrepared, holdHorizon } from './horizon.js'
 
 const EMBEDDED = new URL('../../dist/embedded/index.js', import.meta.url)
 const DATA_DIR = fileURLToPath(new URL('../.forgeq/', import.meta.url))
@@ -13,6 +14,7 @@ export async function startPostgres({ databaseUrl }) {
   const server = databaseUrl ? { url: databaseUrl, release: async () => {} } : await startEmbedded()
   const admin = new pg.Client({ connectionString: server.url })
   await admin.connect()
+  const isLocal = !databaseUrl
   let made = 0
 
   return {
@@ -37,7 +39,22 @@ export async function startPostgres({ databaseUrl }) {
           await client.end()
           await admin.query('checkpoint')
         },
-        drop: () => admin.query(`drop database ${database} with (force)`),
+        /** Transactions in the database so far, and the processes of its connections where they can be looked at. */
+        async activity() {
+          const text = `select (xact_commit + xact_rollback)::float8 as transactions,
+                               array(select pid from pg_stat_activity where datname = $1) as pids
+                          from pg_stat_database where datname = $1`
+          const { rows } = await admin.query(text, [database])
+          return { transactions: rows[0].transactions, pids: isLocal ? rows[0].pids : [] }
+        },
+        query: async (text, values) => (await admin.query(text, values)).rows,
+        walPosition: async () => (await admin.query('select pg_current_wal_insert_lsn() as lsn')).rows[0].lsn,
+        holdHorizon: (kind) => holdHorizon(address.databaseUrl, kind),
+        async drop() {
+          // A prepared one survives a failed measurement, and its database cannot be dropped with it.
+          await endPrepared(address.databaseUrl)
+          await admin.query(`drop database ${database} with (force)`)
+        },
       }
     },
 
@@ -51,7 +68,10 @@ export async function startPostgres({ databaseUrl }) {
 async function startEmbedded() {
   if (!existsSync(EMBEDDED)) throw new Error('ForgeQ is not built: run `npm run build` first, or pass --database-url.')
   const { openEmbedded } = await import(EMBEDDED.href)
-  const { connection, release } = await openEmbedded({ dataDir: DATA_DIR })
+  const { connection, release } = await openEmbedded({
+    dataDir: DATA_DIR,
+    settings: { max_prepared_transactions: '10' },
+  })
   return { url: urlOf(connection), release }
 }
 

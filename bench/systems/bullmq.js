@@ -1,6 +1,7 @@
 import { Queue, Worker } from 'bullmq'
 
 const QUEUE = 'bench'
+const PER_CALL = 1_000
 
 /** Its documented way to throughput is `addBulk` and `concurrency`; finished jobs are removed, as it advises. */
 export async function open({ redis }) {
@@ -34,6 +35,13 @@ export async function open({ redis }) {
     async unfinished() {
       const counts = await queue.getJobCounts('waiting', 'active', 'delayed', 'failed', 'prioritized', 'paused')
       return Object.values(counts).reduce((sum, count) => sum + count, 0)
+    },
+
+    async fillScheduled(count) {
+      for (let made = 0; made < count; made += PER_CALL) {
+        const length = Math.min(PER_CALL, count - made)
+        await queue.addBulk(Array.from({ length }, () => ({ name: 'bench', data: {}, opts: { delay: 86_400_000 } })))
+      }
     },
 
     teardown: () => queue.close(),

@@ -14,7 +14,9 @@ export async function open({ databaseUrl }) {
 
   return {
     async setup() {
-      await pool.query('create table jobs (id bigint generated always as identity primary key, payload jsonb not null)')
+      await pool.query(
+        'create table if not exists jobs (id bigint generated always as identity primary key, payload jsonb not null)',
+      )
     },
 
     async enqueueOne(payload) {
@@ -71,7 +73,12 @@ async function takeBatch(client, handle) {
            delete from jobs using next where jobs.id = next.id returning jobs.payload`,
     values: [BATCH],
   })
-  for (const { payload } of rows) handle(payload.n)
+  const slow = []
+  for (const { payload } of rows) {
+    const running = handle(payload.n)
+    if (running) slow.push(running)
+  }
+  if (slow.length > 0) await Promise.all(slow)
   await client.query('commit')
   if (rows.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
 }

@@ -1,5 +1,6 @@
 import { Logger, makeWorkerUtils, run } from 'graphile-worker'
 import pg from 'pg'
+import { multiplyRows } from './multiply-rows.js'
 
 const TASK = 'bench'
 const ENQUEUE_CONNECTIONS = 32
@@ -27,7 +28,7 @@ export async function open({ databaseUrl, tuned }) {
     enqueueMany: (payloads) => utils.addJobs(payloads.map((payload) => ({ identifier: TASK, payload }))),
 
     async storedNumbers() {
-      const text = `select (payload->>'n')::int from graphile_worker._private_jobs`
+      const text = `select (payload->>'n')::int from graphile_worker._private_jobs where payload->>'n' is not null`
       const { rows } = await pool.query({ text, rowMode: 'array' })
       return rows.map(([n]) => n)
     },
@@ -51,6 +52,13 @@ export async function open({ databaseUrl, tuned }) {
     async unfinished() {
       const { rows } = await pool.query('select count(*)::int as jobs from graphile_worker._private_jobs')
       return rows[0].jobs
+    },
+
+    async fillScheduled(count) {
+      await utils.addJob(TASK, {}, { runAt: new Date(Date.now() + 86_400_000) })
+      const id = `nextval(pg_get_serial_sequence('graphile_worker._private_jobs', 'id'))`
+      const changed = { id, run_at: `sample.run_at + g * interval '1 ms'` }
+      await multiplyRows(pool, { table: 'graphile_worker._private_jobs', where: 'true', changed, count: count - 1 })
     },
 
     async teardown() {

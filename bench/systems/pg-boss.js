@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { PgBoss } from 'pg-boss'
+import { multiplyRows } from './multiply-rows.js'
 
 const QUEUE = 'bench'
 const ENQUEUE_CONNECTIONS = 32
@@ -29,7 +30,7 @@ export async function open({ databaseUrl, tuned }) {
       ),
 
     async storedNumbers() {
-      const text = `select (data->>'n')::int from pgboss.job where name = $1 and state = 'created'`
+      const text = `select (data->>'n')::int from pgboss.job where name = $1 and state = 'created' and data ? 'n'`
       const { rows } = await pool.query({ text, values: [QUEUE], rowMode: 'array' })
       return rows.map(([n]) => n)
     },
@@ -51,6 +52,20 @@ export async function open({ databaseUrl, tuned }) {
       const text = `select count(*)::int as jobs from pgboss.job where name = $1 and state <> 'completed'`
       const { rows } = await pool.query(text, [QUEUE])
       return rows[0].jobs
+    },
+
+    async fillHistory(count) {
+      const id = await boss.send(QUEUE, {})
+      await boss.fetch(QUEUE)
+      await boss.complete(QUEUE, id)
+      const changed = { id: 'gen_random_uuid()' }
+      await multiplyRows(pool, { table: 'pgboss.job', where: `state = 'completed'`, changed, count: count - 1 })
+    },
+
+    async fillScheduled(count) {
+      await boss.send(QUEUE, {}, { startAfter: 86_400 })
+      const changed = { id: 'gen_random_uuid()', start_after: `sample.start_after + g * interval '1 ms'` }
+      await multiplyRows(pool, { table: 'pgboss.job', where: `state = 'created'`, changed, count: count - 1 })
     },
 
     async teardown() {
