@@ -19,7 +19,7 @@ export async function runCli({ command, stored }, system, { sizes, store, start 
       const startedAt = performance.now()
       const { status, stderr } = spawnSync(process.execPath, commandLines(store.address)[command](n), { cwd: folder })
       times.push(performance.now() - startedAt)
-      if (status !== 0) return { failure: `exit code ${status}: ${stderr}` }
+      if (status !== 0) return { failure: `exit code ${status}: ${stderr.toString()}` }
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })

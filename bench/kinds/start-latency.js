@@ -30,7 +30,7 @@ export async function runStartLatency({ concurrency }, _system, { sizes, store, 
     if (!pair) return { failure: `job ${n} had not started after ${NOT_STARTED_AFTER_MS} ms` }
     const [called, began] = pair
     if (called.n !== began.n) return { failure: `job ${began.n} started where job ${called.n} was enqueued` }
-    if (n >= WARM_UP_CALLS) latencies.push(Number(began.at - called.at) / 1e6)
+    if (n >= WARM_UP_CALLS) latencies.push(Number(BigInt(began.at) - BigInt(called.at)) / 1e6)
   }
 
   caller.tell('stop')

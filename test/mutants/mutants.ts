@@ -198,6 +198,11 @@ export const MUTANTS: readonly Mutant[] = [
                for update skip locked
           ) as locked)`,
       },
+      {
+        file: 'src/store/leases.ts',
+        find: 'returning job.id, numbered.lane,',
+        replace: 'returning job.id, 0 as lane,',
+      },
     ],
     caughtBy: {
       by: 'suite',

@@ -65,10 +65,10 @@ const spent = (type: string) =>
 /** Sends the signal; gives the exit code and how long it took. */
 async function terminate(
   worker: Running,
-  signal: NodeJS.Signals = signal,
+  signal: NodeJS.Signals = 'SIGTERM',
 ): Promise<{ code: unknown; tookMs: number }> {
   const toldAt = performance.now()
-  worker.kill('SIGTERM')
+  worker.kill(signal)
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`it has not ended:\n${worker.text()}`)), LATE_MS)
