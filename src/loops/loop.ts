@@ -67,9 +67,10 @@ export function createLoop({ name, intervalMs, batch, log, run, look, turn, onHa
 
   async function pass(): Promise<number> {
     try {
+      const asked = woken
       woken = false // before anything is awaited: a wake-up from here on is for the next pass
       let seen = owed ? undefined : await look?.()
-      owed ||= seen ? seen.mine : turn ? await turn() : true
+      owed ||= seen ? seen.mine : asked || !turn || (await turn())
       if (owed) {
         const { more } = await makePass()
         owed = more

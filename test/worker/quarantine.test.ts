@@ -104,7 +104,7 @@ describe('a job that was lost before, with a handler module', () => {
     expect(next).toMatchObject({ state: 'completed', lost: 1, attempt: 2 })
     expect(next.resultJson).not.toBe(harming.resultJson)
     expect(worker.log).toContainEqual(
-      expect.objectContaining({ msg: expect.stringContaining('ran another job before') as string, job_id: next.id }),
+      expect.objectContaining({ msg: expect.stringContaining('another job before') as string, job_id: next.id }),
     )
   })
 
