@@ -10,7 +10,7 @@ export const USAGE = `node bench/run.js [options]
   --only a,b          these systems: ${wrapped(SYSTEMS)}
   --case a,b          these cases: ${wrapped(CASES.filter(({ optional }) => !optional))};
                       only by name: ${wrapped(CASES.filter(({ optional }) => optional))}
-${SIZES.map(({ name, full, says }) => `  ${`--${name} ${full}`.padEnd(20)}${says}\n`).join('')}\
+${SIZES.map(({ name, full, says }) => `  ${`--${name} ${full}`.padEnd(25)} ${says}\n`).join('')}\
   --database-url url  another PostgreSQL than ForgeQ's embedded one, as a superuser
   --output file       where the results go; otherwise bench/results/<time>.json
 `

@@ -52,34 +52,27 @@ async function main() {
   }
 
   const startedAt = new Date()
+  const output = options.output ?? defaultOutput(startedAt)
+  await mkdir(dirname(output), { recursive: true })
   const postgres = await startPostgres(options)
   let measurements
   let fallen = []
-  let server
   try {
-    server = await postgres.describe()
+    const { runs, sizes, quick } = options
+    const about = { startedAt, options: { runs, ...sizes, quick }, machine, postgres: await postgres.describe() }
+    // After each measurement: a run takes hours, and what ends it early must not take the figures with it.
+    const keep = async (done) => {
+      const report = { ...about, summary: summariseAll(done), measurements: done }
+      await writeFile(output, `${JSON.stringify(report, null, 2)}\n`)
+    }
     const stores = { postgres, redis: createRedisStore(), none: NO_STORE }
-    measurements = await measureAll(options, stores)
-    if (options.quick) fallen = await lookAgain(options, stores, fallenRatios(measurements))
+    measurements = await measureAll(options, stores, keep)
+    if (quick) fallen = await lookAgain(options, stores, fallenRatios(measurements))
   } finally {
     await postgres.stop()
   }
 
-  const summary = summariseAll(measurements)
-  const { runs, sizes, quick } = options
-  const report = {
-    startedAt: startedAt.toISOString(),
-    options: { runs, ...sizes, quick },
-    machine,
-    postgres: server,
-    summary,
-    measurements,
-  }
-  const output = options.output ?? defaultOutput(startedAt)
-  await mkdir(dirname(output), { recursive: true })
-  await writeFile(output, `${JSON.stringify(report, null, 2)}\n`)
-
-  for (const table of renderTables(summary)) console.log(`${table}\n`)
+  for (const table of renderTables(summariseAll(measurements))) console.log(`${table}\n`)
   console.log(`All figures: ${output}`)
   const failed = measurements.filter(({ failure }) => failure)
   for (const one of failed) console.error(`FAILED ${one.system}, ${one.case}, run ${one.run}: ${one.failure}`)
@@ -100,7 +93,7 @@ async function lookAgain(options, stores, fallen) {
 }
 
 /** Systems in turn, run by run, so that whatever disturbs the machine for a while falls on all of them. */
-async function measureAll({ systems, cases, runs, sizes }, stores) {
+async function measureAll({ systems, cases, runs, sizes }, stores, keep = async () => {}) {
   const pairs = cases.flatMap((benchCase) =>
     systems.filter(({ name }) => benchCase.systems.includes(name)).map((system) => ({ benchCase, system })),
   )
@@ -110,6 +103,7 @@ async function measureAll({ systems, cases, runs, sizes }, stores) {
       progress(`${measurements.length + 1} of ${pairs.length * runs}: run ${run}, ${benchCase.name}, ${system.name}`)
       const result = await runCase(benchCase, system, { sizes, stores })
       measurements.push({ run, case: benchCase.name, system: system.name, ...result })
+      await keep(measurements)
     }
   }
   progress('')
