@@ -72,11 +72,11 @@ export function runIsolated(handler: Handler, run: Run, context: IsolationContex
     const onClose = (code: number | null, signal: NodeJS.Signals | null) => {
       const mayBeAnothersFault = used && !run.aborted && !problem
       if (!result && mayBeAnothersFault) result = inUsedChild(run, begun, context.log)
-      else if (begun) doubted.delete(run.lease.id)
       result ??= withoutResult(run, begun, problem, code, signal)
       settle(() => {})
     }
     const settle = (then: (child: ChildProcess) => void) => {
+      if (result!.kind !== 'released') doubted.delete(run.lease.id)
       clearInterval(watching)
       stopAborting()
       child.off('message', onMessage).off('error', onError).off('close', onClose)
