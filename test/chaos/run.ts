@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -40,6 +40,10 @@ async function main(): Promise<number> {
 }
 
 async function play(options: Options): Promise<number> {
+  if (options.keep && existsSync(options.keep) && readdirSync(options.keep).length > 0) {
+    process.stderr.write(`--keep: ${options.keep} is not empty, and two histories in one folder are none\n`)
+    return 2
+  }
   process.stdout.write(`seed ${options.seed}, ${options.minutes} min: ${replayOf(options)}\n`)
   await removeLeftovers()
   const keep = options.keep ?? mkdtempSync(join(tmpdir(), `forgeq-chaos-seed-${options.seed}-`))
