@@ -4,6 +4,7 @@ import type { Logger } from './log.ts'
 import type { LoopContext } from './loops/index.ts'
 import { createPruner } from './loops/pruner.ts'
 import { startLoops } from './loops/start.ts'
+import { isForgeQError } from './errors.ts'
 import { openDatabase } from './open-database.ts'
 import { createProcessMetrics } from './process-metrics.ts'
 import { createJobQueue, keepingOf } from './queue/create.ts'
@@ -67,7 +68,13 @@ export async function openApp({ config, log, whenAway, schema = 'check', signal 
     onHandled: metrics.handled,
   }
   // The first rows of history find their partitions there.
-  if (database.migrated) await createPruner(loopContext).runOnce()
+  if (database.migrated)
+    await createPruner(loopContext)
+      .runOnce()
+      .catch((error: unknown) => {
+        // Whoever runs the loops makes them then; until they are there the default partition takes the rows.
+        if (!isForgeQError(error, 'unavailable')) throw error
+      })
   let stopLoops: (() => Promise<void>) | undefined
   let closing: Promise<void> | undefined
 

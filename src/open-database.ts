@@ -56,8 +56,9 @@ export async function openDatabase({
     await found.release?.()
   }
   try {
-    await untilAnswered({ pool, description: found.description, log, whenAway, ...(signal && { signal }) })
-    const migrated = schema === 'check' && (await settleSchema(pool, found.embedded || config.migrate))
+    const settle = async () => schema === 'check' && (await settleSchema(pool, found.embedded || config.migrate))
+    const { description } = found
+    const migrated = await untilAnswered(settle, { pool, description, log, whenAway, ...(signal && { signal }) })
     return {
       pool,
       connection: found.connection,
@@ -159,19 +160,19 @@ function once(work: () => Promise<void>): () => void {
   }
 }
 
-async function untilAnswered({
-  pool,
-  description,
-  log,
-  whenAway,
-  signal,
-}: {
+interface Patience {
   pool: DatabasePool
   description: string
   log: Logger
   whenAway: 'fail' | 'wait'
   signal?: AbortSignal
-}): Promise<void> {
+}
+
+/** Does `work` on a server that answers and suits; one that goes away in the midst of it is waited for again. */
+async function untilAnswered<T>(
+  work: () => Promise<T>,
+  { pool, description, log, whenAway, signal }: Patience,
+): Promise<T> {
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
     try {
       const { version, major, fsync, settings } = await findServer(pool)
@@ -183,7 +184,7 @@ async function untilAnswered({
       }
       if (!settings) throw settingsDropped()
       if (!fsync) log.warn('this PostgreSQL runs with fsync=off: no promise of durability can be kept')
-      return
+      return await work()
     } catch (error) {
       if (whenAway === 'fail' || !isForgeQError(error, 'unavailable')) throw described(error, description)
       if (signal?.aborted) throw error

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { ForgeQError } from '../errors.ts'
-import { isTransient, unavailable } from './failures.ts'
+import { isPartitionMoved, isTransient, unavailable } from './failures.ts'
 import type { Statement } from './sql.ts'
 import { waitAtMost } from './wait-at-most.ts'
 
@@ -128,6 +128,16 @@ async function run<Row>(client: pg.ClientBase & Warned, statement: Statement, wi
   }
 }
 
+/** The same outside a transaction, where a row that met a moving partition finds its new one at once. */
+async function runAlone<Row>(client: pg.ClientBase & Warned, statement: Statement, withinMs: number): Promise<Row[]> {
+  try {
+    return await run<Row>(client, statement, withinMs)
+  } catch (error) {
+    if (!isPartitionMoved(error)) throw error
+    return run<Row>(client, statement, withinMs)
+  }
+}
+
 /** Breaks the connection when no answer has come in time: whoever waits for it is told. */
 async function answered<T>(client: pg.ClientBase, answer: Promise<T>, withinMs: number | undefined): Promise<T> {
   if (withinMs === undefined) return answer
@@ -175,7 +185,7 @@ export function createPool(options: ConnectionOptions, { size, purpose, onRefuse
       const client = await checkout(statement.name)
       let broken = false
       try {
-        return await run<Row>(client, statement, withinMs)
+        return await runAlone<Row>(client, statement, withinMs)
       } catch (error) {
         broken = error instanceof ForgeQError
         throw error
@@ -242,7 +252,7 @@ export async function connect(options: ConnectionOptions, purpose: string): Prom
   }
   return {
     backendPid: (client as unknown as { processID: number }).processID,
-    query: (statement) => run(client, statement, options.answerWithinMs ?? ANSWER_WITHIN_MS),
+    query: (statement) => runAlone(client, statement, options.answerWithinMs ?? ANSWER_WITHIN_MS),
     onEnd: (listener) => void client.once('end', listener),
     onNotification: (listener) =>
       void client.on('notification', ({ channel, payload }) => listener(channel, payload ?? '')),

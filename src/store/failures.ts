@@ -8,11 +8,22 @@ const codeOf = (error: unknown): string => {
 const isSqlState = (code: string): boolean => /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code)
 
 /**
+ * A row of history was on its way into the default partition while the partition of its day was attached: the same
+ * statement finds that one. A constraint of ours has a name, and what a trigger raises has no table.
+ */
+export function isPartitionMoved(error: unknown): boolean {
+  const cause = error instanceof ForgeQError ? error.cause : error
+  const { table, constraint } = (cause ?? {}) as { table?: string; constraint?: string }
+  return codeOf(cause) === '23514' && table === 'finished_jobs_default' && !constraint
+}
+
+/**
  * True when the same statement may well work later: the connection or the server went, a lock or time limit struck,
  * resources ran out, a failover left a read-only server. Classes of SQLSTATE: PostgreSQL documentation, appendix A.
  */
 export function isTransient(error: unknown): boolean {
   if (error instanceof ForgeQError) return error.code === 'unavailable'
+  if (isPartitionMoved(error)) return true
   const code = codeOf(error)
   if (isSqlState(code)) {
     return /^(08|53|57|58)/.test(code) || ['40001', '40P01', '55P03', '25006', '25P03'].includes(code)

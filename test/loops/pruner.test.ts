@@ -3,10 +3,13 @@ import { DEFAULTS } from '../../src/config.ts'
 import { createPruner, wantedPartitions } from '../../src/loops/pruner.ts'
 import { keepingOf } from '../../src/queue/create.ts'
 import { cancelWaitingJob, readJob } from '../../src/store/jobs.ts'
-import { listPartitions } from '../../src/store/retention.ts'
+import { completeJobs } from '../../src/store/complete.ts'
+import { addPartition, listPartitions } from '../../src/store/retention.ts'
 import { testDatabase } from '../support/database.ts'
 import { insertJob, insertSession } from '../support/factory.ts'
+import { held } from '../support/lease.ts'
 import { loopContext } from '../support/loops.ts'
+import { until } from '../support/worker.ts'
 
 const db = testDatabase()
 const keeping = keepingOf(DEFAULTS)
@@ -42,6 +45,27 @@ describe('the pruner', () => {
         expect(there.filter(({ from, to }) => from <= wanted && wanted < to)).toHaveLength(1)
       }
     }
+  })
+
+  test('a job whose partition is attached just as it ends finds its place, and has not failed', async () => {
+    const kept = day(7)
+    const [partition] = (await partitions()).filter(({ from, to }) => from <= kept && kept < to)
+    await db.sql(`drop table forgeq."${partition!.name}"`)
+    const { id, token, sessionId } = await held(db.pool)
+    let ending: Promise<unknown> = Promise.resolve()
+    await db.pool.transaction(async (tx) => {
+      expect(await addPartition(tx, partition!)).toBe(true)
+      const run = { id, token, resultJson: '1', ranMs: 1 }
+      ending = completeJobs(db.pool, { sessionId, worker: { id: sessionId, name: 'w' } }, [run], keeping)
+      await until('it waits for the partition', async () => {
+        const [{ n }] = (await db.sql(`select count(*)::int as n from pg_locks where not granted`)) as [{ n: number }]
+        return n > 0
+      })
+    })
+    expect(await ending).toEqual(new Map([[id, 'completed']]))
+    expect(await db.sql(`select count(*)::int as n from forgeq."${partition!.name}" where id = $1`, id)).toEqual([
+      { n: 1 },
+    ])
   })
 
   test('drops whole days that are over, and keeps the day that is not', async () => {
