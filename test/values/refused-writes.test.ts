@@ -10,24 +10,31 @@ const db = testDatabase()
 const PATIENT = { withinMs: 120_000 }
 vi.setConfig({ testTimeout: 150_000 })
 
-const HEAL = `
-  drop trigger if exists poisoned on forgeq.finished_jobs;
-  drop trigger if exists poisoned on forgeq.jobs;
-  alter table forgeq.finished_jobs drop constraint if exists not_poisoned`
-afterEach(() => db.sql(HEAL))
+/** One after the other: a transaction with two of them and the write that is being repeated would wait for each other. */
+const HEAL = [
+  'drop trigger if exists poisoned on forgeq.finished_jobs',
+  'drop trigger if exists poisoned on forgeq.jobs',
+  'alter table forgeq.finished_jobs drop constraint if exists not_poisoned',
+]
+const inTurn = async (statements: readonly string[]) => {
+  for (const statement of statements) await db.sql(statement)
+}
+const heal = () => inTurn(HEAL)
+afterEach(heal)
 
 /** From now on Postgres answers with this error wherever a marked job comes to one of these states. */
 async function poison(sqlstate: string, states: readonly string[] = ['completed', 'retrying']): Promise<void> {
-  await db.sql(`
-    create or replace function poisoned() returns trigger language plpgsql as $$
+  await inTurn([
+    `create or replace function poisoned() returns trigger language plpgsql as $$
     begin
       if 'poison' = any (new.tags) and new.state = any ('{${states.join(',')}}') then
         raise exception 'somebody''s trigger says no' using errcode = '${sqlstate}';
       end if;
       return new;
-    end $$;
-    create trigger poisoned before insert on forgeq.finished_jobs for each row execute function poisoned();
-    create trigger poisoned before update on forgeq.jobs for each row execute function poisoned()`)
+    end $$`,
+    'create trigger poisoned before insert on forgeq.finished_jobs for each row execute function poisoned()',
+    'create trigger poisoned before update on forgeq.jobs for each row execute function poisoned()',
+  ])
 }
 
 const completed = (n: number): Outcome => ({ state: 'completed', resultJson: `{"n":${n}}` })
@@ -94,7 +101,7 @@ describe.each(ROADS)(`one of ${BATCH} $name that Postgres refuses although our c
       await expectOthersWhole(batch, [0], road)
       expect(verdicts.has(one)).toBe(false)
       expect([...unsettled.keys()].map(({ id }) => id)).toEqual([one])
-      await db.sql(HEAL)
+      await heal()
       await until('it has its verdict', () => verdicts.has(one), PATIENT)
       expect(verdicts.get(one)).toEqual({ accepted: true, state: road.state })
     },
