@@ -37,6 +37,11 @@ export function createSupervisor({ config, log }: { config: Config; log: Logger 
   let tellReady: (types: string[]) => void
   const ready = new Promise<string[]>((resolve) => (tellReady = resolve))
 
+  /** One that has just ended is started again, and told then. */
+  function tell(child: ChildProcess): void {
+    if (child.connected) child.send(config, () => {})
+  }
+
   function start(): void {
     const startedAt = performance.now()
     // By message, not by argument: anybody can read the arguments of a process, and the URL holds a password.
@@ -53,7 +58,7 @@ export function createSupervisor({ config, log }: { config: Config; log: Logger 
       retry = setTimeout(start, pauseMs)
       pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
     })
-    if (opened) child.send(config)
+    if (opened) tell(child)
   }
 
   start()
@@ -61,7 +66,7 @@ export function createSupervisor({ config, log }: { config: Config; log: Logger 
     ready,
     open: () => {
       opened = true
-      current?.send(config)
+      if (current) tell(current)
     },
     restart: () => {
       if (stopped) return
