@@ -8,7 +8,7 @@ import { inFigures, rollingRestart } from './rolling.ts'
 import { scenariosOf } from './scenario.ts'
 
 const TIMES = 12
-const LANES = 3
+const LANES = 1
 
 let product: Product
 beforeAll(async () => {
