@@ -77,7 +77,6 @@ interface Rare {
 
 /** What a job has when nothing else was asked for. */
 const USUAL_ATTEMPTS = 25
-const NO_TAGS: string[] = []
 
 function leasedFromRow(row: LeasedRow, { queue, type, priority }: Lane, startedAt: number): LeasedJob {
   const job: LeasedJob = {
@@ -95,7 +94,7 @@ function leasedFromRow(row: LeasedRow, { queue, type, priority }: Lane, startedA
     position: { runAtUs: Math.round(row.run_at * 1e6), seq: row.seq },
     waitedMs: Math.max(0, (startedAt - row.run_at) * 1000),
     lost: 0,
-    tags: NO_TAGS,
+    tags: [], // one each: a handler may do with it as it likes
     keyed: false,
   }
   return row.rare === null ? job : withRare(job, JSON.parse(row.rare) as Rare)
