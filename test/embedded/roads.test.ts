@@ -1,10 +1,9 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { dirname, join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
 import {
   alsoClean,
   cleanUp,
-  isRoot,
   keepersOf,
   modeOf,
   madeDataDir,
@@ -20,20 +19,6 @@ import {
 } from './harness.ts'
 
 afterEach(cleanUp)
-
-/** A clone in a private folder of root's: ordinary users, `nobody` among them, could not even read the packages. */
-const closed: { path: string; mode: number }[] = []
-beforeAll(() => {
-  if (!isRoot) return
-  for (let path = resolve(import.meta.dirname, '../..'); path !== dirname(path); path = dirname(path)) {
-    const { mode } = statSync(path)
-    if ((mode & 0o001) === 0) closed.push({ path, mode })
-  }
-  for (const { path, mode } of closed) chmodSync(path, mode | 0o001)
-})
-afterAll(() => {
-  for (const { path, mode } of closed) chmodSync(path, mode)
-})
 
 const passwd = readFileSync('/etc/passwd', 'utf8')
 const idsOf = (name: string) => {

@@ -7,6 +7,7 @@ import { connect, createPool } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/schema.ts'
 import { createPruner } from '../../src/loops/pruner.ts'
 import { loopContext } from './loops.ts'
+import { openWay } from './open-way.ts'
 import type { TestServer } from './database.ts'
 
 declare module 'vitest' {
@@ -17,6 +18,7 @@ declare module 'vitest' {
 
 /** One embedded PostgreSQL for all test files, and the template that their databases are copied from. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const closeWay = openWay()
   const folder = await mkdtemp(join(tmpdir(), 'forgeq-test-'))
   const embedded = await openEmbedded({
     dataDir: folder,
@@ -38,5 +40,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return async () => {
     await embedded.release()
     await rm(folder, { recursive: true, force: true }).catch(() => {})
+    closeWay()
   }
 }
