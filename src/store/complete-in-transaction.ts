@@ -18,7 +18,7 @@ const MARK = 'forgeq: this transaction can no longer be committed'
 export async function completeInTransaction(
   tx: Database,
   { sessionId, worker }: Reporter,
-  { id, token, resultJson, ranMs }: CompletedRun,
+  { id, token, resultJson, ranMs }: Omit<CompletedRun, 'leaseNo'>,
   keeping: Keeping,
 ): Promise<void> {
   const refusal = ` ${MARK}: job ${id} is leased to somebody else, or has ended`
@@ -35,7 +35,7 @@ export async function completeInTransaction(
                 job.idempotency_key, job.meaning, job.traceparent, job.keep_for_ms, job.cancel_requested_at, job.progress,
                 job.attempts, 'completed' as final_state, null as final_reason, ${resultJson}::text::jsonb as final_result,
                 null::jsonb as final_error, job.session_id as final_session_id, ${JSON.stringify(worker)}::text::jsonb as final_worker,
-                clock_timestamp() - ${ranMs}::double precision * interval '1 ms' as final_started_at
+                (select now from retention) - ${ranMs}::double precision * interval '1 ms' as final_started_at
     ), moved as (${insertFinished}
     ), closed as (${closeKeys}
     ), counted as (${countEnded}

@@ -117,9 +117,10 @@ interface Warned {
  */
 async function run<Row>(client: pg.ClientBase & Warned, statement: Statement, withinMs?: number): Promise<Row[]> {
   delete client.warning
-  const { text, values, prepared } = statement
+  const { text, values, prepared, rowsAsArrays } = statement
   try {
-    const asked = client.query({ name: prepared, text, values, types } as pg.QueryConfig)
+    const config = { name: prepared, text, values, types, ...(rowsAsArrays && { rowMode: 'array' }) }
+    const asked = client.query(config as pg.QueryConfig)
     const { rows } = await answered(client, asked, withinMs)
     if (client.warning) throw unavailable(statement.name, new Error(client.warning))
     return rows as Row[]

@@ -1,4 +1,4 @@
-import { fragment } from './sql.ts'
+import { Fragment, fragment } from './sql.ts'
 
 /** How long finished jobs stay, in milliseconds, by the state that they ended in. */
 export interface Keeping {
@@ -9,7 +9,7 @@ export interface Keeping {
   idempotencyMs: number
 }
 
-/** The value that `retentionRow` reads. */
+/** The value that the CTE `retention` reads. */
 export const retentionJson = (keeping: Keeping): string =>
   JSON.stringify({
     completed_ms: keeping.completedMs,
@@ -18,11 +18,14 @@ export const retentionJson = (keeping: Keeping): string =>
     key_ms: keeping.idempotencyMs,
   })
 
+const lastDay = (keptMs: string) => new Fragment(`((now + ${keptMs} * interval '1 ms') at time zone 'utc')::date`)
 const retentionFrom = fragment`retention as materialized (
-      select * from jsonb_to_record(`
+      -- One moment and one day for all that end here: worked out for each job they would cost more than its delete.
+      select now, ${lastDay('completed_ms')} as completed_day, ${lastDay('cancelled_ms')} as cancelled_day, ${lastDay('dead_ms')} as dead_day, key_ms
+        from (select clock_timestamp() as now) as moment, jsonb_to_record(`
 const retentionAs = fragment`::text::jsonb) as r (completed_ms bigint, cancelled_ms bigint, dead_ms bigint, key_ms bigint)
     )`
-/** The two halves of the CTE `retention`, around its bound value. */
+/** The two halves of the CTE `retention`, around its bound value: when things end here, and how long they stay. */
 export const retention = { from: retentionFrom, as: retentionAs }
 
 /** The most runs that are kept of one job; beyond that the oldest goes, so that a job of 10,000 runs stays readable. */
@@ -63,13 +66,13 @@ export const insertFinished = fragment`
                 backoff, tags, idempotency_key, meaning, traceparent, keep_for_ms, cancel_requested_at, progress, error,
                 attempts, delete_after)
     select id, seq, queue, type, final_state, final_reason, priority, run_at, created_at, expires_at, final_started_at,
-           clock_timestamp(), payload, final_result, attempt, max_attempts, life_start, lost, token, final_session_id,
+           greatest((select now from retention), final_started_at), payload, final_result, attempt, max_attempts, life_start, lost, token, final_session_id,
            final_worker, timeout_ms, backoff, tags, idempotency_key, meaning, traceparent, keep_for_ms, cancel_requested_at,
            progress, final_error, attempts,
-           ((clock_timestamp() + coalesce(keep_for_ms, case final_state
-              when 'completed' then (select completed_ms from retention)
-              when 'dead'      then (select dead_ms from retention)
-              else                  (select cancelled_ms from retention) end) * interval '1 ms') at time zone 'utc')::date
+           case when keep_for_ms is not null then (((select now from retention) + keep_for_ms * interval '1 ms') at time zone 'utc')::date
+                when final_state = 'completed' then (select completed_day from retention)
+                when final_state = 'dead' then (select dead_day from retention)
+                else (select cancelled_day from retention) end
       from ended
     returning id, queue, type, state, idempotency_key`
 
@@ -84,4 +87,5 @@ export const closeKeys = fragment`
 /** One row a kind, for the loop that rolls them up. Reads `moved`. */
 export const countEnded = fragment`
     insert into forgeq.count_deltas (queue, type, event, n)
-    select queue, type, state, count(*) from moved group by queue, type, state`
+    select queue, type, state, count(*) from moved group by queue, type, state
+    returning n`

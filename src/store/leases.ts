@@ -35,7 +35,8 @@ export interface LeasedJob {
   leaseNo: number
   /** Microseconds since 1970. */
   createdAtUs: number
-  position: Position
+  /** Of the last one of a full claim's lane at least; a dispatcher needs no more. */
+  position: Position | null
   /** From due to leased, by the database's clock. */
   waitedMs: number
   lost: number
@@ -46,23 +47,27 @@ export interface LeasedJob {
   traceparent?: string
 }
 
-interface LeasedRow {
-  id: string
-  /** Its place among the lanes of the claim. */
-  lane: number
-  payload: string
-  attempt: number
-  token: number
-  lease_no: number
-  // Seconds, exact to the microsecond: cheaper to print and to read than a time.
-  created_at: number
-  run_at: number
-  seq: number
+/** In the order of the columns. What most jobs have in common is null: what is not sent is neither printed nor read. */
+type LeasedRow = [
+  id: string,
+  payload: string,
+  leaseNo: number,
+  /** Seconds, exact to the microsecond: cheaper to print and to read than a time. */
+  runAt: number,
+  /** Its place among the lanes of the claim; null with one lane. */
+  lane: number | null,
+  seq: number | null,
+  /** Null for 1. */
+  attempt: number | null,
+  /** Null for 1. */
+  token: number | null,
+  /** Null for the same as `runAt`. */
+  createdAt: number | null,
   /** Only with the first: one clock for all of a claim. */
-  started_at: number | null
+  startedAt: number | null,
   /** JSON of what most jobs do not have; null where a job has none of it. */
-  rare: string | null
-}
+  rare: string | null,
+]
 
 interface Rare {
   max_attempts: number
@@ -78,26 +83,27 @@ interface Rare {
 /** What a job has when nothing else was asked for. */
 const USUAL_ATTEMPTS = 25
 
-function leasedFromRow(row: LeasedRow, { queue, type, priority }: Lane, startedAt: number): LeasedJob {
+function leasedFromRow(row: LeasedRow, { queue, type, priority }: Lane, claimedAt: number): LeasedJob {
+  const [id, payloadJson, leaseNo, runAt, , seq, attempt, token, createdAt, , rare] = row
   const job: LeasedJob = {
-    id: row.id,
+    id,
     type,
     queue,
     priority,
-    payloadJson: row.payload,
-    attempt: row.attempt,
+    payloadJson,
+    attempt: attempt ?? 1,
     maxAttempts: USUAL_ATTEMPTS,
     lifeStart: 0,
-    token: row.token,
-    leaseNo: row.lease_no,
-    createdAtUs: Math.round(row.created_at * 1e6),
-    position: { runAtUs: Math.round(row.run_at * 1e6), seq: row.seq },
-    waitedMs: Math.max(0, (startedAt - row.run_at) * 1000),
+    token: token ?? 1,
+    leaseNo,
+    createdAtUs: Math.round((createdAt ?? runAt) * 1e6),
+    position: seq === null ? null : { runAtUs: Math.round(runAt * 1e6), seq },
+    waitedMs: Math.max(0, (claimedAt - runAt) * 1000),
     lost: 0,
     tags: [], // one each: a handler may do with it as it likes
     keyed: false,
   }
-  return row.rare === null ? job : withRare(job, JSON.parse(row.rare) as Rare)
+  return rare === null ? job : withRare(job, JSON.parse(rare) as Rare)
 }
 
 function withRare(job: LeasedJob, rare: Rare): LeasedJob {
@@ -193,14 +199,24 @@ const MOST_LOST = 1_000_000
 /** Not over before its first start. */
 const inTime = fragment`(job.expires_at is null or job.expires_at > clock_timestamp() or job.attempt > job.life_start or job.attempts is not null)`
 
-/** One lane gives all that is wanted. */
-const wholeLane = fragment`select n, q, t, p, at, seq, x, most as take from lane`
+/** What differs between a claim from one lane, whose jobs come in their order, and from several, which are merged. */
+const oneLane = {
+  share: fragment`select n, q, t, p, at, seq, x, most as take from lane`,
+  order: fragment``,
+  lane: fragment`null::integer`,
+  // A full claim goes on behind its last job.
+  last: fragment`numbered.lease_no = `,
+}
 
 /**
  * Of several lanes the heads are merged first, without locks: how many of the best jobs lie in each. Where a lane was not
  * looked at to the end, nothing is taken that comes behind what was seen of it.
  */
-const bestOfLanes = fragment`select n, q, t, p, at, seq, x, count(*) as take
+const severalLanes = {
+  order: fragment`order by priority desc, run_at, seq`,
+  lane: fragment`numbered.lane`,
+  last: fragment`numbered.lease_no <= `,
+  share: fragment`select n, q, t, p, at, seq, x, count(*) as take
         from (select merged.*, min(nth) filter (where k = d and d < most) over () as seen
                 from (select lane.*, head.k, row_number() over (order by lane.p desc, head.run_at, head.seq) as nth
                 from lane
@@ -214,7 +230,9 @@ const bestOfLanes = fragment`select n, q, t, p, at, seq, x, count(*) as take
                   limit lane.d
                ) as head) as merged) as best
        where nth <= most and nth <= coalesce(seen, nth)
-       group by n, q, t, p, at, seq, x`
+       group by n, q, t, p, at, seq, x`,
+}
+
 /**
  * Leases up to `limit` pending jobs to a live session, the first of all the lanes together by priority, due time and
  * seq, and notes how many of them may be started at once. Jobs locked by a concurrent claim are skipped, so claims
@@ -237,7 +255,8 @@ export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJ
   }))
   // `materialized` is a fence: without it the planner may run a limited part once a row and lease the whole queue.
   // The array of ids beside the join: without it a planner that finds the table small reads all that waits.
-  const rows = await db.query<LeasedRow>(sql`
+  const { share, order, lane, last } = lanes.length === 1 ? oneLane : severalLanes
+  const statement = sql`
     /* forgeq:claim_jobs */
     with session as materialized (
       select id
@@ -251,7 +270,7 @@ export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJ
           where queue.name = lane.q and queue.paused_at is not null
             and (queue.paused_until is null or queue.paused_until > clock_timestamp()))
     ), share as materialized (
-      ${lanes.length === 1 ? wholeLane : bestOfLanes}
+      ${share}
     ), next as materialized (
       select share.n as lane, share.q as queue, share.p as priority, locked.id, locked.run_at, locked.seq
         from share
@@ -266,7 +285,7 @@ export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJ
             for update skip locked
        ) as locked
     ), numbered as materialized (
-      select id, lane, queue, ${nextLeaseNo}::bigint - 1 + row_number() over (order by priority desc, run_at, seq) as lease_no
+      select id, lane, queue, ${nextLeaseNo}::bigint - 1 + row_number() over (${order}) as lease_no
         from next
     ), noted as (
       insert into forgeq.session_starts as starts (session_id, queue, upto)
@@ -281,17 +300,20 @@ export async function claimJobs(db: Database, claim: ClaimJobs): Promise<LeasedJ
            lease_no = numbered.lease_no, started_at = clock_timestamp()
       from numbered
      where job.id = numbered.id and job.id = any (array(select id from numbered))
-    returning job.id, numbered.lane, job.payload, job.attempt, job.token, job.lease_no,
-              date_part('epoch', job.created_at) as created_at, date_part('epoch', job.run_at) as run_at, job.seq,
+    returning job.id, job.payload, job.lease_no, date_part('epoch', job.run_at) as run_at, ${lane} as lane,
+              case when ${last}${nextLeaseNo + limit - 1}::bigint then job.seq end as seq,
+              nullif(job.attempt, 1) as attempt, nullif(job.token, 1) as token,
+              case when job.created_at <> job.run_at then date_part('epoch', job.created_at) end as created_at,
               case when job.lease_no = ${nextLeaseNo}::bigint then date_part('epoch', job.started_at) end as started_at,
-              case when job.max_attempts <> ${USUAL_ATTEMPTS}::int or job.life_start > 0 or job.lost > 0 or job.tags <> '{}'
-                     or job.idempotency_key is not null or job.timeout_ms is not null or job.backoff is not null or job.traceparent is not null
+              case when job.max_attempts <> ${USUAL_ATTEMPTS}::int or job.life_start > 0 or job.lost > 0 or cardinality(job.tags) > 0
+                     or num_nonnulls(job.idempotency_key, job.timeout_ms, job.backoff, job.traceparent) > 0
                    then jsonb_build_object('max_attempts', job.max_attempts, 'life_start', job.life_start, 'lost', job.lost,
                           'tags', job.tags, 'keyed', job.idempotency_key is not null, 'timeout_ms', job.timeout_ms,
-                          'backoff', job.backoff, 'traceparent', job.traceparent) end as rare`)
-  rows.sort((a, b) => a.lease_no - b.lease_no)
-  const startedAt = rows[0]?.started_at ?? 0
-  return rows.map((row) => leasedFromRow(row, lanes[row.lane]!, startedAt))
+                          'backoff', job.backoff, 'traceparent', job.traceparent) end as rare`
+  const rows = await db.query<LeasedRow>({ ...statement, rowsAsArrays: true })
+  rows.sort((a, b) => a[2] - b[2])
+  const claimedAt = rows[0]?.[9] ?? 0
+  return rows.map((row) => leasedFromRow(row, lanes[row[4] ?? 0]!, claimedAt))
 }
 
 /**

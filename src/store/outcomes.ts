@@ -45,7 +45,7 @@ export interface RequeuedOutcome {
 }
 
 /** The state that an accepted outcome left its job in, by id. */
-export type Accepted = Map<string, string>
+export type Accepted = ReadonlyMap<string, string>
 
 const accepted = (rows: { id: string; state: string }[]): Accepted => new Map(rows.map(({ id, state }) => [id, state]))
 
@@ -126,7 +126,7 @@ async function finish(
              case when outcome.state = 'completed' then coalesce(outcome.result, 'null') end as final_result,
              outcome.error as final_error,
              case when outcome.ran is not null then ${JSON.stringify(worker)}::text::jsonb end as final_worker,
-             case when outcome.ran is not null then clock_timestamp() - outcome.ran * interval '1 ms' end as final_started_at
+             case when outcome.ran is not null then (select now from retention) - outcome.ran * interval '1 ms' end as final_started_at
         from deleted as job
         join outcome on outcome.id = job.id and outcome.token = job.token
     ), moved as (${insertFinished}
@@ -212,7 +212,7 @@ export async function requeueJobs(
                 job.attempts, 'cancelled' as final_state, 'cancelled' as final_reason, null::jsonb as final_result,
                 held.error as final_error, job.session_id as final_session_id,
                 case when held.outcome is not null then (select worker from reporter) end as final_worker,
-                case when held.outcome is not null then coalesce(clock_timestamp() - held.ran * interval '1 ms', job.started_at) end as final_started_at
+                case when held.outcome is not null then coalesce((select now from retention) - held.ran * interval '1 ms', job.started_at) end as final_started_at
     ), moved as (${insertFinished}
     ), closed as (${closeKeys}
     ), counted_ends as (${countEnded}

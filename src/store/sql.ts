@@ -5,6 +5,8 @@ export interface Statement {
   readonly values: unknown[]
   /** What the driver calls the prepared statement: `name`, made one for each text. */
   readonly prepared: string
+  /** Rows come as arrays in the order of the columns: for those that are many. */
+  readonly rowsAsArrays?: boolean
 }
 
 /** Constant SQL put into a statement as it stands. Never made from anything that a caller sent. */

@@ -33,53 +33,60 @@ export interface ExecutorContext extends RunContext {
   storm: Storm
 }
 
+/** The same for all runs of a pool. */
+export interface RunEvents {
+  onReport(run: Run, report: Report): void
+  /** The handler itself has ended. */
+  onSettled(run: Run): void
+}
+
 /**
  * Runs one lease to its outcome: resolve the handler, check the payload, run, decide. Never throws; whatever the handler
  * does ends in one report. `onSettled` is called when the handler itself has ended, also one that was given up.
  */
-export function execute(
-  run: Run,
-  context: ExecutorContext,
-  { onReport, onSettled }: { onReport(report: Report): void; onSettled(): void },
-): void {
+export function execute(run: Run, context: ExecutorContext, { onReport, onSettled }: RunEvents): void {
   const handler = context.handlers.handlers.get(run.lease.type)!
-  run.onGivenUp = () => onReport(decide(run, handler, timedOut(run), context))
   const ended = run.isolated ? runIsolated(handler, run, context) : runHandler(handler, run, context)
   void ended.then((result) => {
-    if (!run.stuck) onReport(decide(run, handler, result, context))
-    onSettled()
+    if (!run.stuck) onReport(run, decide(run, handler, result, context))
+    onSettled(run)
   })
 }
 
 /** For a handler that goes on although its time and grace are over: its failure is recorded without it. */
-const timedOut = (run: Run): RunResult => ({ kind: 'failed', error: toJobError(run.aborted) })
+export function reportOfGivenUp(run: Run, context: ExecutorContext): Report {
+  const handler = context.handlers.handlers.get(run.lease.type)!
+  return decide(run, handler, { kind: 'failed', error: toJobError(run.aborted) }, context)
+}
 
-/** Checks the payload and runs the handler, here and now. Never rejects. */
+/** Checks the payload and runs the handler, here and now. Never rejects. One async function: each costs a run's hundredth. */
 export async function runHandler(handler: Handler, run: Run, context: RunContext): Promise<RunResult> {
-  const result = await callHandler(handler, run, context)
+  const { lease } = run
+  let result: RunResult
+  try {
+    const payload: unknown = JSON.parse(lease.payloadJson)
+    const checked = handler.schema && (await checkPayload(handler, handler.schema, payload))
+    if (checked && 'problem' in checked) result = checked.problem
+    else {
+      const value = await start(handler, run, checked ? checked.payload : payload, context)
+      if (run.aborted?.reason === 'timeout') throw run.aborted
+      result = { kind: 'completed', resultJson: resultJson(value, context.maxResultBytes) }
+    }
+  } catch (error) {
+    result = resultOfThrown(run.aborted?.reason === 'timeout' ? run.aborted : error)
+  }
   // A handler that did not wait for its own completion: now that it has ended the answer still decides.
   if (run.completion === 'asked') await run.answered
   run.over = true
   return run.completion && result.kind === 'completed' ? notCommitted(run.completion) : result
 }
 
-async function callHandler(handler: Handler, run: Run, context: RunContext): Promise<RunResult> {
+function start(handler: Handler, run: Run, payload: unknown, context: RunContext): unknown {
   const { lease } = run
-  try {
-    let payload: unknown = JSON.parse(lease.payloadJson)
-    if (handler.schema) {
-      const checked = await checkPayload(handler, handler.schema, payload)
-      if ('problem' in checked) return checked.problem
-      payload = checked.payload
-    }
-    const job = new ActiveJob(run, context)
-    const call = () => handler.run(payload, job, { payloadJson: lease.payloadJson, backoff: backoffOf(lease, handler) })
-    const value = await (context.middleware.length === 0 ? call() : withMiddleware(context.middleware, job, call))
-    if (run.aborted?.reason === 'timeout') return { kind: 'failed', error: toJobError(run.aborted) }
-    return { kind: 'completed', resultJson: resultJson(value, context.maxResultBytes) }
-  } catch (error) {
-    return resultOfThrown(run.aborted?.reason === 'timeout' ? run.aborted : error)
-  }
+  const job = new ActiveJob(run, context)
+  const about = { payloadJson: lease.payloadJson, backoff: backoffOf(lease, handler) }
+  if (context.middleware.length === 0) return handler.run(payload, job, about)
+  return withMiddleware(context.middleware, job, () => handler.run(payload, job, about))
 }
 
 const backoffOf = (lease: Lease, handler: Handler) => lease.backoff ?? handler.backoff ?? DEFAULT_BACKOFF
@@ -155,6 +162,7 @@ class ActiveJob implements RunningJob {
 
 /** Outcomes are values: a run that a shutdown ended goes back uncounted, everything else is as the job's rules say. */
 function decide(run: Run, handler: Handler, result: RunResult, { storm }: ExecutorContext): Report {
+  if (result.kind === 'completed') return run.report({ state: 'completed', resultJson: result.resultJson }, 'failed')
   const { lease } = run
   if (result.kind === 'failed' && result.error.code !== NOT_COMMITTED) storm.failed()
   const released = run.aborted?.reason === 'shutdown' && result.kind === 'failed' && !run.stuck

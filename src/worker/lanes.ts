@@ -43,6 +43,7 @@ export class Lanes {
   /** After a claim that came back full: the next one goes on behind what it took. */
   advance(taken: readonly LeasedJob[]): void {
     for (const job of taken) {
+      if (!job.position) continue
       const lane = this.#lanes.get(keyOf(job))
       if (lane) lane.after = job.position // in start order, so the last of a lane is its furthest
     }

@@ -21,7 +21,8 @@ export interface Lease extends LeasedJob {
 }
 
 /** As much of a lease as an outcome needs. */
-export type LeaseRef = Pick<Lease, 'id' | 'token' | 'session' | 'queue' | 'type' | 'keyed'>
+export type LeaseRef = Pick<Lease, 'id' | 'token' | 'session' | 'queue' | 'type' | 'keyed'> &
+  Partial<Pick<Lease, 'leaseNo'>>
 
 /** What is to be written about a lease. */
 export interface Report {

@@ -1,4 +1,4 @@
-import { execute, type ExecutorContext } from './executor.ts'
+import { execute, type ExecutorContext, reportOfGivenUp, type RunEvents } from './executor.ts'
 import type { AbortReason } from './handler.ts'
 import type { Lease, Report, Session } from './lease.ts'
 import { Run } from './run.ts'
@@ -25,6 +25,10 @@ export class Pool {
   #idle: (() => void)[] = []
   #stuck = 0
   #lastStart = 0
+  readonly #events: RunEvents = {
+    onReport: (run, report) => this.#report(run, report),
+    onSettled: (run) => this.#end(run),
+  }
 
   constructor(options: PoolOptions) {
     this.#options = options
@@ -82,12 +86,11 @@ export class Pool {
     this.#runs.set(lease.id, run)
     this.#lastStart = run.startedAt
     onStart(lease)
-    execute(run, context, {
-      onReport: (report) => {
-        if (!run.abandoned) this.#options.onReport(report)
-      },
-      onSettled: () => this.#end(run),
-    })
+    execute(run, context, this.#events)
+  }
+
+  #report(run: Run, report: Report): void {
+    if (!run.abandoned) this.#options.onReport(report)
   }
 
   #end(run: Run): void {
@@ -113,6 +116,7 @@ export class Pool {
       if (overMs >= run.abortGraceMs) {
         this.#stuck++
         run.giveUp()
+        this.#report(run, reportOfGivenUp(run, this.#options.context))
         this.#options.onStuck(run.lease)
       }
     }

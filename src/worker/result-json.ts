@@ -4,6 +4,8 @@ import { JsonResult } from './handler.ts'
 
 /** What a handler came to, as it is stored. JSON text within its limit stays as it stands; everything else is made storable. */
 export function resultJson(value: unknown, maxBytes: number): string {
+  // Most handlers return nothing.
+  if (value === undefined || value === null) return 'null'
   if (!(value instanceof JsonResult)) return toJson(value, { maxBytes }).json
   const { json } = value
   if (checkJson(json, { maxBytes }).ok) return json

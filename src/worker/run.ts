@@ -83,12 +83,9 @@ export class Run {
     return { lease, outcome, remembered, ranMs, completing: { waitMs: abortGraceMs } }
   }
 
-  /** Called when nobody waits for the handler any longer. */
-  onGivenUp: (() => void) | undefined
-
+  /** Nobody waits for the handler any longer. */
   giveUp(): void {
     this.stuck = true
     this.over = true
-    this.onGivenUp?.()
   }
 }

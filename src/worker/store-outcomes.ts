@@ -1,9 +1,8 @@
 import { toJobError } from '../job/job-error.ts'
-import { completeJobs, type CompletedRun } from '../store/complete.ts'
+import { type Completed, completeJobs, type CompletedRun } from '../store/complete.ts'
 import type { Database } from '../store/database.ts'
 import type { Keeping } from '../store/history.ts'
 import {
-  type Accepted,
   type FinishedOutcome,
   finishJobs,
   finishKeyedJobs,
@@ -13,12 +12,13 @@ import {
 import { errorOf, type Report, type Session } from './lease.ts'
 
 /** Writes reports of one session that go the same road. */
-export type Write = (db: Database, session: Session, batch: readonly Report[], keeping: Keeping) => Promise<Accepted>
+export type Write = (db: Database, session: Session, batch: readonly Report[], keeping: Keeping) => Promise<Completed>
 
 /** The many that end well and have no key take the cheapest. */
 const ROADS: { takes(report: Report): boolean; write: Write }[] = [
   {
-    takes: ({ outcome, lease, ranMs }) => outcome.state === 'completed' && !lease.keyed && ranMs !== undefined,
+    takes: ({ outcome, lease, ranMs }) =>
+      outcome.state === 'completed' && !lease.keyed && ranMs !== undefined && lease.leaseNo !== undefined,
     write: (db, session, batch, keeping) => completeJobs(db, reporterOf(session), batch.map(completedRun), keeping),
   },
   {
@@ -58,9 +58,10 @@ function isFinished({ outcome: { state } }: Report): boolean {
   return state === 'completed' || state === 'dead' || state === 'cancelled'
 }
 
-const completedRun = ({ lease: { id, token }, outcome, ranMs }: Report): CompletedRun => ({
+const completedRun = ({ lease: { id, token, leaseNo }, outcome, ranMs }: Report): CompletedRun => ({
   id,
   token,
+  leaseNo: leaseNo!,
   resultJson: (outcome as { resultJson: string }).resultJson,
   ranMs: ranMs!,
 })

@@ -137,8 +137,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: {
       complete_jobs: [
         {
-          find: 'delete from forgeq.jobs as job\n       using run',
-          put: "update forgeq.jobs as job set state = 'pending', session_id = null, lease_no = null from run",
+          find: 'delete from forgeq.jobs as job',
+          put: "update forgeq.jobs as job set state = 'pending', session_id = null, lease_no = null",
         },
       ],
     },

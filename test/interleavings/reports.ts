@@ -36,7 +36,7 @@ export function statementOf({ lease, outcome }: Report): string {
 /** Sends it; the step that it stands for has been chosen. Resolves to whether the store took it. */
 export async function send(world: World, road: Road, worker: string, report: Report): Promise<boolean> {
   const { lease, outcome } = report
-  const { id, token, sessionId, started } = lease
+  const { id, token, leaseNo, sessionId, started } = lease
   const { keeping } = world
   world.sends(road, { kind: 'outcome', lease: { id, token, sessionId }, started })
   const reporter = { sessionId, worker: { id: sessionId, name: worker } }
@@ -49,7 +49,7 @@ export async function send(world: World, road: Road, worker: string, report: Rep
   const write = async () => {
     switch (statementOf(report)) {
       case 'complete_jobs':
-        return completeJobs(road, reporter, [{ id, token, resultJson: '1', ranMs: 1 }], keeping)
+        return completeJobs(road, reporter, [{ id, token, leaseNo, resultJson: '1', ranMs: 1 }], keeping)
       case 'finish_jobs':
         return finishJobs(road, reporter, [finished], keeping)
       case 'finish_keyed_jobs':

@@ -21,7 +21,13 @@ const NESTED_LOOPS: Edit = {
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no token on complete',
-    edits: [{ file: 'src/store/complete.ts', find: ' and job.token = run.token', replace: '' }],
+    edits: [
+      {
+        file: 'src/store/complete.ts',
+        find: '[(job.lease_no - ${first}::bigint)::integer + 1] = job.token',
+        replace: '[1] is not null',
+      },
+    ],
     caughtBy: { by: 'walk', scenario: 'an outcome is sent again', invariants: ['I7'] },
   },
   {

@@ -20,7 +20,14 @@ const FENCED: Record<string, (lease: Held) => Promise<boolean>> = {
   finish: async (lease) =>
     (await finishJobs(db.pool, reporterOf(lease.sessionId), [completed(lease)], keeping)).has(lease.id),
   complete: async ({ id, token, sessionId }) =>
-    (await completeJobs(db.pool, reporterOf(sessionId), [{ id, token, resultJson: '1', ranMs: 5 }], keeping)).has(id),
+    (
+      await completeJobs(
+        db.pool,
+        reporterOf(sessionId),
+        [{ id, token, leaseNo: 1, resultJson: '1', ranMs: 5 }],
+        keeping,
+      )
+    ).has(id),
   'complete in a transaction': ({ id, token, sessionId }) =>
     db.pool
       .transaction((tx) =>

@@ -24,14 +24,18 @@ const requeueFailed = async (lease: Held) =>
 describe('completing plain jobs', () => {
   test('keeps each result with its own job, digit by digit, and null where there is none', async () => {
     const sessionId = await insertSession(db.pool)
-    const leases = [
-      await held(db.pool, { session: sessionId }),
-      await held(db.pool, { session: sessionId }),
-      await held(db.pool, { session: sessionId }),
-    ]
+    const leaseNos = [7, 4, 12]
+    const leases = await Promise.all(leaseNos.map((leaseNo) => held(db.pool, { session: sessionId, leaseNo })))
     const results = ['{"n":12345678901234567890.10}', 'null', '[1]']
-    const runs = leases.map(({ id, token }, index) => ({ id, token, resultJson: results[index]!, ranMs: 1_500 }))
-    expect((await completeJobs(db.pool, reporterOf(sessionId), runs, keeping)).size).toBe(3)
+    const runs = leases.map(({ id, token }, index) => ({
+      id,
+      token,
+      leaseNo: leaseNos[index]!,
+      resultJson: results[index]!,
+      ranMs: 1_500,
+    }))
+    const accepted = await completeJobs(db.pool, reporterOf(sessionId), runs, keeping)
+    expect(leases.map(({ id }) => accepted.get(id))).toEqual(['completed', 'completed', 'completed'])
     const ended = await Promise.all(leases.map(({ id }) => jobOf(db.pool, id)))
     expect(ended.map(({ resultJson }) => resultJson)).toEqual(['{"n": 12345678901234567890.10}', 'null', '[1]'])
     for (const job of ended) {
@@ -40,12 +44,47 @@ describe('completing plain jobs', () => {
     }
   })
 
+  test('takes of a batch those whose lease holds, however far apart their numbers are', async () => {
+    const sessionId = await insertSession(db.pool)
+    const leaseNos = [1, 2, 3, 900_000, 4_000_000_000, 4_000_000_001]
+    const leases = await Promise.all(leaseNos.map((leaseNo) => held(db.pool, { session: sessionId, leaseNo })))
+    const runs = leases.map(({ id, token }, index) => ({
+      id,
+      token: index % 2 === 0 ? token : token - 1,
+      leaseNo: leaseNos[index]!,
+      resultJson: `${index}`,
+      ranMs: 1,
+    }))
+    const accepted = await completeJobs(db.pool, reporterOf(sessionId), runs, keeping)
+    expect(leases.map(({ id }) => accepted.has(id))).toEqual([true, false, true, false, true, false])
+    const ended = await Promise.all(leases.map(({ id }) => jobOf(db.pool, id)))
+    expect(ended.map(({ state }) => state)).toEqual([0, 1, 2, 3, 4, 5].map((n) => (n % 2 ? 'running' : 'completed')))
+    expect(ended.flatMap(({ resultJson }) => resultJson ?? [])).toEqual(['0', '2', '4'])
+  })
+
+  test('refuses an older lease of the same job in the same session, alone and beside the one that holds', async () => {
+    const lease = await held(db.pool, { leaseNo: 9 })
+    const run = (token: number, leaseNo: number) => ({ ...lease, token, leaseNo, resultJson: `${leaseNo}`, ranMs: 1 })
+    const complete = (...runs: ReturnType<typeof run>[]) =>
+      completeJobs(db.pool, reporterOf(lease.sessionId), runs, keeping)
+    expect((await complete(run(4, 8))).has(lease.id)).toBe(false)
+    expect((await complete(run(5, 8))).has(lease.id)).toBe(false)
+    expect((await complete(run(4, 9))).has(lease.id)).toBe(false)
+    expect((await complete(run(4, 8), run(5, 9))).has(lease.id)).toBe(true)
+    expect(await jobOf(db.pool, lease.id)).toMatchObject({ state: 'completed', resultJson: '9' })
+  })
+
   test('lets a value stand that was returned although somebody asked to cancel, and counts the end', async () => {
     const lease = await held(db.pool)
     await db.sql('update forgeq.jobs set cancel_requested_at = clock_timestamp() where id = $1', lease.id)
     await db.sql('delete from forgeq.count_deltas')
     const { id, token, sessionId } = lease
-    await completeJobs(db.pool, reporterOf(sessionId), [{ id, token, resultJson: 'null', ranMs: 1 }], keeping)
+    await completeJobs(
+      db.pool,
+      reporterOf(sessionId),
+      [{ id, token, leaseNo: 1, resultJson: 'null', ranMs: 1 }],
+      keeping,
+    )
     expect(await jobOf(db.pool, id)).toMatchObject({ state: 'completed', resultJson: 'null' })
     expect(await db.sql('select event, n from forgeq.count_deltas')).toEqual([{ event: 'completed', n: 1 }])
   })

@@ -61,7 +61,7 @@ const HOT: Record<string, Call> = {
     completeJobs(
       on,
       reporter,
-      completed.map(({ id, token }) => ({ id, token, resultJson: '1', ranMs: 1 })),
+      completed.map(({ id, token }, index) => ({ id, token, leaseNo: index + 1, resultJson: '1', ranMs: 1 })),
       keeping,
     ),
   complete_in_transaction: (on) =>
