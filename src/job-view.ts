@@ -9,9 +9,17 @@ export interface JobView<Payload = unknown, Result = unknown> extends Omit<Job, 
 
 export type EnqueuedJob<Payload = unknown, Result = unknown> = JobView<Payload, Result> & { created: boolean }
 
-/** A job with its payload and result as values; the payload is parsed when it is first looked at. */
+/** Shorter than this a payload is parsed in less time than it takes to put it off. */
+const PUT_OFF_FROM = 512
+
+/** A job with its payload and result as values; a large payload is parsed when it is first looked at. */
 export function viewOf({ payloadJson, resultJson, ...job }: Job): JobView {
   const view = job as JobView
+  if (resultJson !== undefined) view.result = JSON.parse(resultJson) as unknown
+  if (payloadJson.length < PUT_OFF_FROM) {
+    view.payload = JSON.parse(payloadJson) as unknown
+    return view
+  }
   let payload: unknown
   let parsed = false
   Object.defineProperty(view, 'payload', {
@@ -23,7 +31,6 @@ export function viewOf({ payloadJson, resultJson, ...job }: Job): JobView {
       return payload
     },
   })
-  if (resultJson !== undefined) view.result = JSON.parse(resultJson) as unknown
   return view
 }
 

@@ -2,7 +2,7 @@ import { ForgeQError, invalidJob } from './errors.ts'
 import type { NewJob } from './job/job.ts'
 import { toPayloadJson } from './job/payload.ts'
 import { payloadPath } from './job/schema-path.ts'
-import { enqueueFromFields } from './wire/enqueue-body.ts'
+import { enqueueFromFields, withPayload } from './wire/enqueue-body.ts'
 import { type BackoffOptions, definitionOf, type JobDefinition } from './worker/definition.ts'
 
 /** How a job is to be run; durations are texts such as `10m`. */
@@ -35,9 +35,12 @@ interface Limits {
 export async function newJobsFrom(items: readonly EnqueueItem[], limits: Limits): Promise<NewJob[]> {
   const jobs: NewJob[] = []
   const problems: ForgeQError['errors'] = []
+  const alike = new Map<unknown, NewJob>()
   for (const [index, item] of items.entries()) {
     try {
-      jobs.push(await newJobFrom(item, limits))
+      const definition = definitionIn(item)
+      const payload = definition?.payload ? await validated(definition, item[1]) : item[1]
+      jobs.push(newJob(item, definition, payload, limits, alike))
     } catch (error) {
       if (!(error instanceof ForgeQError)) throw error
       problems.push(
@@ -53,26 +56,45 @@ export async function newJobsFrom(items: readonly EnqueueItem[], limits: Limits)
 }
 
 /** What a program asks for, checked as a request over HTTP is. @throws {ForgeQError} `invalid_job`, `payload_too_large`, `unsupported` */
-export async function newJobFrom(
-  [job, payload, options = {}]: EnqueueItem,
-  { maxPayloadBytes }: Limits,
-): Promise<NewJob> {
+export async function newJobFrom(item: EnqueueItem, limits: Limits): Promise<NewJob> {
+  const definition = definitionIn(item)
+  const payload = definition?.payload ? await validated(definition, item[1]) : item[1]
+  return newJob(item, definition, payload, limits)
+}
+
+function definitionIn([job]: EnqueueItem): JobDefinition | undefined {
   const definition = typeof job === 'string' ? undefined : definitionOf(job)
-  if (typeof job !== 'string' && !definition) {
-    throw invalidJob([{ path: 'type', message: 'must be a type or what defineJob returned' }])
-  }
-  const checked = definition?.payload ? await validated(definition, payload) : payload
-  const json = toPayloadJson(checked === undefined ? {} : checked, { maxBytes: maxPayloadBytes })
+  if (typeof job === 'string' || definition) return definition
+  throw invalidJob([{ path: 'type', message: 'must be a type or what defineJob returned' }])
+}
+
+/** `alike`: jobs that were asked for without options, by their type or definition. */
+function newJob(
+  [job, , options]: EnqueueItem,
+  definition: JobDefinition | undefined,
+  payload: unknown,
+  { maxPayloadBytes }: Limits,
+  alike?: Map<unknown, NewJob>,
+): NewJob {
+  const json = toPayloadJson(payload === undefined ? {} : payload, { maxBytes: maxPayloadBytes })
   if (json.problem !== undefined) {
     const { path, message } = json.problem
     throw new ForgeQError(json.code, `${path}: ${message}`, { errors: [json.problem] })
   }
-  const fields = { ...defaultsOf(definition), ...wireFields(options), type: definition?.type ?? job }
-  const parsed = enqueueFromFields(fields, json.text, { maxPayloadBytes })
-  if (parsed.job) return parsed.job
-  throw new ForgeQError(parsed.code, parsed.problems.map(({ path, message }) => `${path}: ${message}`).join('; '), {
-    errors: parsed.problems,
-  })
+  const like = options === undefined ? alike?.get(job) : undefined
+  const parsed = like
+    ? withPayload(like, json.text, { maxPayloadBytes })
+    : enqueueFromFields(
+        { ...defaultsOf(definition), ...wireFields(options ?? {}), type: definition?.type ?? job },
+        json.text,
+        { maxPayloadBytes },
+      )
+  if (!parsed.job)
+    throw new ForgeQError(parsed.code, parsed.problems.map(({ path, message }) => `${path}: ${message}`).join('; '), {
+      errors: parsed.problems,
+    })
+  if (!like && options === undefined) alike?.set(job, parsed.job)
+  return parsed.job
 }
 
 /** What the definition says holds unless the call says otherwise. */

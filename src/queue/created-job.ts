@@ -19,7 +19,10 @@ export function createdJob(asked: StorableJob, inserted: InsertedJob): Job {
     lost: 0,
     tags: asked.tags,
   }
-  for (const name of OPTIONAL) if (asked[name] !== undefined) Object.assign(job, { [name]: asked[name] })
+  for (const name of OPTIONAL) {
+    const value = asked[name]
+    if (value !== undefined) (job as unknown as Record<string, unknown>)[name] = value
+  }
   if (inserted.expiresAt !== undefined) job.expiresAt = inserted.expiresAt
   return job
 }

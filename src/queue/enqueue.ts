@@ -3,7 +3,7 @@ import { isForgeQError } from '../errors.ts'
 import type { NewJob } from '../job/job.ts'
 import { callersTransaction, requireFreshSnapshots } from '../store/caller-transaction.ts'
 import type { Database, DatabasePool } from '../store/database.ts'
-import { insertJobs, limitLockWait, type StorableJob } from '../store/enqueue.ts'
+import { type Inserted, insertJobs, limitLockWait, type StorableJob } from '../store/enqueue.ts'
 import { createdJob } from './created-job.ts'
 import { type GuardedJob, insertGuarded, type PathOf, type Stored } from './guarded-inserts.ts'
 import type { CallerTransaction, Enqueued, EnqueueOptions } from './job-queue.ts'
@@ -102,8 +102,11 @@ export function createEnqueuer(db: DatabasePool, notifier: Notifier): Enqueuer {
   /** One statement, or several in a transaction where Postgres would not take so much in one. */
   async function insertAll(jobs: readonly StorableJob[], tx: CallerTransaction | undefined) {
     const parts = chunks(jobs)
-    const insertParts = async (into: Database) =>
-      new Map((await inTurn(parts, (part) => insertJobs(into, part))).flatMap((inserted) => [...inserted]))
+    const insertParts = async (into: Database): Promise<Inserted> => {
+      const inserted = await inTurn(parts, (part) => insertJobs(into, part))
+      const partOf = new Map(parts.flatMap((part, index) => part.map(({ id }) => [id, inserted[index]!])))
+      return { get: (id) => partOf.get(id)?.get(id) }
+    }
     if (tx !== undefined) return insertParts(callersTransaction(tx))
     return parts.length === 1 ? insertJobs(db, jobs) : db.transaction(insertParts)
   }

@@ -134,12 +134,17 @@ async function storeFresh(
 ): Promise<void> {
   if (fresh.length === 0) return
   const given = fresh.filter((job) => job.given)
-  const inserted = await (given.length > 0 ? insertGivenJobs(tx, fresh) : insertJobs(tx, fresh))
+  const inserted = given.length > 0 ? await insertGivenJobs(tx, fresh) : await insertOwn(tx, fresh)
   undo.ids.push(...inserted.keys())
   if (given.length > 0) await settleGiven(tx, given, inserted, stored, jobs, pathOf)
   for (const job of fresh) {
     if (!job.given) stored.set(job, { kind: 'created', inserted: inserted.get(job.id)! })
   }
+}
+
+async function insertOwn(tx: Database, jobs: readonly StorableJob[]): Promise<Map<string, InsertedJob>> {
+  const inserted = await insertJobs(tx, jobs)
+  return new Map(jobs.map(({ id }) => [id, inserted.get(id)!]))
 }
 
 /** Tells which of the given ids are new. Those that are in the history were inserted a moment ago and are taken out again. */

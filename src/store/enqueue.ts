@@ -1,8 +1,10 @@
 import type { JobState } from '../job/state.ts'
 import type { Backoff } from '../job/backoff.ts'
 import type { Instant, NewJob } from '../job/job.ts'
-import { instantFromSeconds } from './instants.ts'
 import type { Database } from './database.ts'
+import { insertPlainJobs, plainLanes } from './enqueue-plain.ts'
+import { instantFromSeconds } from './instants.ts'
+import { epoch, moment } from './moment.ts'
 import { Fragment, fragment, sql } from './sql.ts'
 
 /** A job that is about to be stored: with its id, and with the digest of its meaning where a key or an id was given. */
@@ -12,7 +14,6 @@ export interface StorableJob extends NewJob {
 }
 
 export interface InsertedJob {
-  id: string
   state: JobState
   runAt: Instant
   createdAt: Instant
@@ -51,10 +52,6 @@ function jobJson(job: StorableJob): string {
 
 const batchJson = (jobs: readonly StorableJob[]) => `[${jobs.map(jobJson).join(',')}]`
 
-// Times by clock_timestamp(): a caller's transaction may have begun long ago. One moment for the whole batch.
-const moment = fragment`moment as materialized (
-      select clock_timestamp() as now
-    )`
 const asked = fragment`${moment}, asked as (
       select job.*, moment.now, coalesce(job.at, moment.now + coalesce(job.d, 0) * interval '1 ms') as due,
              coalesce(job.ea, moment.now + job.ei * interval '1 ms') as expires
@@ -79,8 +76,6 @@ const numbered = fragment`, numbered as materialized (
       select seq, ${new Fragment(values.text.replace('from asked', 'from numbered'))}
        order by id
           on conflict (id) do nothing`
-// Seconds as a double, exact to the microsecond: printed in a tenth of the time of a numeric.
-const epoch = (column: string) => new Fragment(`date_part('epoch', ${column}) as ${column}`)
 const counted = fragment`
       returning id, queue, type, state, run_at, created_at, expires_at
     ), counted as (
@@ -95,7 +90,6 @@ const inserted = (rows: InsertedRow[]): Map<string, InsertedJob> =>
     rows.map((row) => [
       row.id,
       {
-        id: row.id,
         state: row.state,
         runAt: instantFromSeconds(row.run_at),
         createdAt: instantFromSeconds(row.created_at),
@@ -104,11 +98,16 @@ const inserted = (rows: InsertedRow[]): Map<string, InsertedJob> =>
     ]),
   )
 
+/** What was stored, by id. */
+export type Inserted = Pick<ReadonlyMap<string, InsertedJob>, 'get'>
+
 /**
  * Stores new jobs under ids of our own making, in the order given, in one statement. A statement of many callers'
  * jobs: all of them are stored or none.
  */
-export async function insertJobs(db: Database, jobs: readonly StorableJob[]): Promise<Map<string, InsertedJob>> {
+export async function insertJobs(db: Database, jobs: readonly StorableJob[]): Promise<Inserted> {
+  const lanes = plainLanes(jobs)
+  if (lanes) return insertPlainJobs(db, jobs, lanes)
   return inserted(
     await db.query<InsertedRow>(sql`
     /* forgeq:insert_jobs */

@@ -31,7 +31,7 @@ export async function enqueuer(
         return stored!
       })
       // What was told of may have been deleted since.
-      if (told.kind === 'created') world.ledger.acknowledged(told.inserted.id)
+      if (told.kind === 'created') world.ledger.acknowledged(id)
     } catch (error) {
       if (!(error instanceof RolledBack) && !isForgeQError(error, 'unavailable')) throw error
     }

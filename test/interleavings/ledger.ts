@@ -169,6 +169,7 @@ export class Ledger {
     const sent = this.sent.get(pid)
     switch (statement) {
       case 'insert_jobs':
+      case 'insert_plain_jobs':
       case 'insert_given_jobs':
         job.stored = true
         return

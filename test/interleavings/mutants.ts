@@ -43,7 +43,11 @@ const cancels = SCENARIOS['somebody cancels a job that moves']
 
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'no token on complete': {
-    edits: { complete_jobs: gone('job.token = run.token and ') },
+    edits: {
+      complete_jobs: [
+        { find: /\[(\(job\.lease_no - \$\d+::bigint\)::integer \+ 1)\] = job\.token/, put: '[$1] is distinct from -1' },
+      ],
+    },
     scenario: { ...again, workers: { w1: ['claim', 'complete, answer lost', 'echo'], w2: [] } },
     caughtBy: ['I7'],
   },

@@ -151,7 +151,7 @@ export class Road implements Database {
 const WAITS_BEFORE: Readonly<Record<string, string>> = {
   lock_lost_jobs: 'job.session_id = any (array(select session_id from gone))',
   sync_leases: 'job.id = any (array(select id from held)) and',
-  complete_jobs: 'job.id = run.id and',
+  complete_jobs: "job.state = 'running'",
   finish_jobs: 'job.id = any (array(select id from outcome)) and',
   finish_keyed_jobs: 'job.id = any (array(select id from outcome)) and',
   requeue_jobs: 'job.id = any (array(select id from outcome)) and',

@@ -116,11 +116,54 @@ describe('many jobs', () => {
     const watching = watched(db.pool, () => {})
     const jobs = Array.from({ length: 2_000 }, (_, n) => newJob({ queue: 'many', payloadJson: `${n}` }))
     const answers = await createEnqueuer(watching, noNotifier).enqueueMany(jobs)
-    expect(watching.names).toEqual(['forgeq:insert_jobs'])
+    expect(watching.names).toEqual(['forgeq:insert_plain_jobs'])
     expect(answers.map(({ job }) => job!.payloadJson)).toEqual(jobs.map(({ payloadJson }) => payloadJson))
     expect(new Set(answers.map(({ job }) => job!.createdAt)).size).toBe(1)
     const stored = await db.sql<{ id: string }>(`select id from forgeq.jobs where queue = 'many' order by seq`)
     expect(stored.map(({ id }) => id)).toEqual(answers.map(({ job }) => job!.id))
+  })
+
+  test.each([
+    { lanes: 1, statement: 'forgeq:insert_plain_jobs' },
+    { lanes: 20, statement: 'forgeq:insert_plain_jobs' },
+    { lanes: 21, statement: 'forgeq:insert_jobs' },
+  ])('of $lanes kinds are what was asked for, each in its place', async ({ lanes, statement }) => {
+    const watching = watched(db.pool, () => {})
+    const queueName = `kinds-${lanes}`
+    const jobs = Array.from({ length: 100 }, (_, n) => {
+      const kind = n % lanes
+      const type = `a\\"',{}_${kind >> 1}`
+      return newJob({ queue: queueName, type, priority: kind % 2, maxAttempts: 1 + (kind % 5), payloadJson: `[${n}]` })
+    })
+    await createEnqueuer(watching, noNotifier).enqueueMany(jobs)
+    expect(watching.names).toEqual([statement])
+    const stored = await db.sql(
+      `select type, priority, max_attempts as "maxAttempts", payload::text as "payloadJson", state, tags, run_at = created_at as now
+         from forgeq.jobs where queue = $1 order by seq`,
+      queueName,
+    )
+    expect(stored).toEqual(
+      jobs.map(({ type, priority, maxAttempts, payloadJson }) => {
+        const asked = { type, priority, maxAttempts, payloadJson }
+        return { ...asked, state: 'pending', tags: [], now: true }
+      }),
+    )
+    const counts = await db.sql(`select sum(n)::int as n from forgeq.count_deltas where queue = $1`, queueName)
+    expect(counts).toEqual([{ n: 100 }])
+  })
+
+  test('one of which asks for more are stored together all the same', async () => {
+    const jobs = [
+      newJob({ queue: 'more' }),
+      newJob({ queue: 'more', tags: ['a'] }),
+      newJob({ queue: 'more', delayMs: 60_000 }),
+    ]
+    const answers = await queue().enqueueMany(jobs)
+    expect(answers.map(({ job }) => [job!.state, job!.tags])).toEqual([
+      ['pending', []],
+      ['pending', ['a']],
+      ['scheduled', []],
+    ])
   })
 
   test('with ids and keys among them are stored in the order given, at one moment too', async () => {

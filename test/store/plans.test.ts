@@ -45,6 +45,11 @@ const HOT: Record<string, Call> = {
   insert_jobs: (on) =>
     insertJobs(
       on,
+      ids.map((id) => ({ ...newJob({ delayMs: 1 }), id })),
+    ),
+  insert_plain_jobs: (on) =>
+    insertJobs(
+      on,
       ids.map((id) => ({ ...newJob(), id })),
     ),
   insert_given_jobs: (on) =>

@@ -6,7 +6,7 @@ import type { Fault, Occurrence } from './fault.ts'
 const ANY_WORKER = [...WORKERS, ...LIBRARY_WORKERS]
 const ANYBODY = [...ANY_WORKER, ...SERVERS, LIBRARY_ENQUEUER]
 
-const ENQUEUES = ['forgeq:insert_jobs', 'forgeq:insert_given_jobs', 'forgeq:take_keys']
+const ENQUEUES = ['forgeq:insert_jobs', 'forgeq:insert_plain_jobs', 'forgeq:insert_given_jobs', 'forgeq:take_keys']
 const LEASES_AND_OUTCOMES = [
   'forgeq:claim_jobs',
   'forgeq:finish_jobs',
