@@ -4,7 +4,13 @@ import { judge, type Story } from './judge.ts'
 /** Ten minutes in which nothing changes: a drain and two looks a quarter of a minute. */
 const even = (): Story => ({
   lengthMs: 600_000,
-  drains: Array.from({ length: 40 }, (_, n) => ({ atMs: n * 15_000, jobs: 1_000, tookMs: 100 + (n % 3), cpuMs: 50 })),
+  drains: Array.from({ length: 40 }, (_, n) => ({
+    atMs: n * 15_000,
+    jobs: 1_000,
+    tookMs: 100 + (n % 3),
+    cpuMs: 50,
+    postgresCpuMs: 30,
+  })),
   looks: Array.from({ length: 80 }, (_, n) => ({
     atMs: n * 7_500,
     sizes: { jobs: 50e6 + (n % 5) * 1e6, jobs_pkey: 20e6, sessions: 8_192 },

@@ -8,6 +8,8 @@ export interface Drain {
   tookMs: number
   /** Of all processes of the product and of PostgreSQL. */
   cpuMs: number
+  /** Of those, PostgreSQL's. */
+  postgresCpuMs: number
 }
 
 export interface Look extends Figures {

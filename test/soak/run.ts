@@ -96,11 +96,17 @@ async function perform(options: Options, stage: Stage, progress: Progress, signa
     await stage.pause()
     acknowledged += await stage.produce({ kind: 'flood', first: acknowledged, count: options.backlog })
     progress.show(`round ${n}: its drain`)
-    const drain = { atMs: atMs(), jobs: options.backlog, cpuMs: -stage.cpuMs(), tookMs: -performance.now() }
+    const [began, before, beganAtMs] = [performance.now(), stage.cpuMs(), atMs()]
     await stage.resume()
     await untilEmpty()
-    drain.tookMs += performance.now()
-    drain.cpuMs += stage.cpuMs()
+    const [tookMs, after] = [performance.now() - began, stage.cpuMs()]
+    const drain = {
+      atMs: beganAtMs,
+      jobs: options.backlog,
+      tookMs,
+      cpuMs: after.all - before.all,
+      postgresCpuMs: after.postgres - before.postgres,
+    }
     const settled = await settleHistory(client)
     finished += settled.finished
     plain += settled.plain
@@ -115,9 +121,10 @@ async function perform(options: Options, stage: Stage, progress: Progress, signa
     const drain = await round(n)
     drains.push(drain)
     const { sizes, dead } = looks.at(-1)!
+    const aJob = (ms: number) => ((ms * 1_000) / drain.jobs).toFixed(1)
     progress.say(
       `round ${n}: ${drain.jobs} jobs in ${(drain.tookMs / 1_000).toFixed(2)} s, ` +
-        `${Math.round((drain.jobs * 1_000) / drain.tookMs)}/s, ${((drain.cpuMs * 1_000) / drain.jobs).toFixed(1)} µs CPU a job; ` +
+        `${Math.round((drain.jobs * 1_000) / drain.tookMs)}/s, ${aJob(drain.cpuMs)} µs CPU a job (PostgreSQL ${aJob(drain.postgresCpuMs)}); ` +
         `live tables ${Math.round(Object.values(sizes).reduce((a, b) => a + b, 0) / 1_048_576)} MB, ${dead} dead rows`,
     )
   }

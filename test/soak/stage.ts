@@ -20,8 +20,8 @@ export interface Stage {
   readonly folder: string
   readonly ledger: string
   readonly client: pg.Client
-  /** Of all processes but this one. */
-  cpuMs(): number
+  /** Of all processes but this one, and of those PostgreSQL's. */
+  cpuMs(): { all: number; postgres: number }
   /** Resolves with how many were acknowledged. */
   produce(wish: Wish): Promise<number>
   pause(): Promise<void>
@@ -94,7 +94,10 @@ export async function setStage({ product, workers }: Options): Promise<Stage> {
     ledger,
     client,
     broken,
-    cpuMs: () => cpuMsOf([...children.map(({ pid }) => pid!), ...(postmaster === undefined ? [] : [postmaster])]),
+    cpuMs() {
+      const postgres = postmaster === undefined ? 0 : cpuMsOf([postmaster])
+      return { all: postgres + cpuMsOf(children.map(({ pid }) => pid!)), postgres }
+    },
     async produce(wish) {
       producer.send(wish)
       const [done] = (await Promise.race([once(producer, 'message'), broken])) as [Done]
