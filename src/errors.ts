@@ -20,6 +20,7 @@ export const ERROR_CODES = [
   'lease_lost',
   'session_lost',
   'forbidden', // refused host, or a bind that would open the server to others
+  'overloaded', // the server has too much to do: nothing was done
   'unavailable', // the database is away or the answer was lost: unknown, repeat
   'schema_mismatch', // the database's schema is older or newer than this release serves
   'embedded_failed', // the embedded PostgreSQL cannot run here

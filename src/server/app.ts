@@ -21,9 +21,10 @@ export function createHttpApp(server: ServerContext): App {
   const checkAccess = createAccessCheck(server.config.host)
 
   // Checks are called, not stacked as middleware: a path with one handler is answered without Hono's chain.
-  const mount = ({ method, path, handle, query }: Route) =>
+  const mount = ({ method, path, handle, query, always }: Route) =>
     app.on(method, path, (context: HttpContext) => {
       checkAccess(context)
+      if (!always) server.intake.begin(context)
       decode(context.req.path)
       if (query !== 'own') knownQuery(context, [])
       return handle(context, server)

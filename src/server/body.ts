@@ -1,30 +1,32 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import { ForgeQError } from '../errors.ts'
+import type { BodyShare } from './intake.ts'
 import type { HttpContext } from './route.ts'
 
 /**
- * The whole body as text, without a byte order mark.
+ * The whole body as text, without a byte order mark. `share`: told of its length, where bodies may be long.
  *
- * @throws {ForgeQError} `payload_too_large` while it is read, `invalid_json` when it is not UTF-8
+ * @throws {ForgeQError} `payload_too_large` or `overloaded` while it is read, `invalid_json` when it is not UTF-8
  */
-export async function readText(context: HttpContext, maxBytes: number): Promise<string> {
-  refuseLongAnnouncement(context, maxBytes)
+export async function readText(context: HttpContext, maxBytes: number, share?: BodyShare): Promise<string> {
+  const announced = announcedLength(context, maxBytes)
+  share?.hold(announced)
   const incoming = context.env?.incoming
-  return textOf(incoming ? await readIncoming(incoming, maxBytes) : await readChunks(context, maxBytes))
+  return textOf(incoming ? await readIncoming(incoming, maxBytes, share) : await readChunks(context, maxBytes))
 }
 
 /**
  * The lines of the body as they come, with their numbers; blank ones are left out. No more than one line is held in
- * memory.
+ * memory here, while whoever reads them may keep what they say: `share` is told of the whole.
  *
- * @throws {ForgeQError} `payload_too_large` for a line or a body beyond its limit, `invalid_json` when it is not UTF-8
+ * @throws {ForgeQError} `payload_too_large` for a line or a body beyond its limit, `overloaded`, `invalid_json` when it is not UTF-8
  */
 export async function* readLines(
   context: HttpContext,
-  { maxLineBytes, maxBytes }: { maxLineBytes: number; maxBytes: number },
+  { maxLineBytes, maxBytes, share }: { maxLineBytes: number; maxBytes: number; share: BodyShare },
 ): AsyncGenerator<{ number: number; text: string }> {
-  refuseLongAnnouncement(context, maxBytes)
+  share.hold(announcedLength(context, maxBytes))
   let number = 1
   let total = 0
   let rest: Uint8Array[] = []
@@ -32,6 +34,7 @@ export async function* readLines(
   for await (const chunk of chunksOf(context)) {
     total += chunk.length
     if (total > maxBytes) throw tooLarge('the body', maxBytes)
+    share.hold(total)
     let start = 0
     for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
       const line = lineOf([...rest, chunk.subarray(start, end)], number, maxLineBytes)
@@ -87,7 +90,7 @@ async function* chunksOf({ env, req }: HttpContext): AsyncGenerator<Uint8Array> 
   }
 }
 
-function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+function readIncoming(incoming: IncomingMessage, maxBytes: number, share?: BodyShare): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let bytes = 0
@@ -96,11 +99,15 @@ function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<Uint
     }
     const onData = (chunk: Buffer): void => {
       bytes += chunk.length
-      chunks.push(chunk)
-      if (bytes <= maxBytes) return
-      settle()
-      incoming.resume()
-      reject(tooLarge('the body', maxBytes))
+      try {
+        if (bytes > maxBytes) throw tooLarge('the body', maxBytes)
+        share?.hold(bytes)
+        chunks.push(chunk)
+      } catch (error) {
+        settle()
+        incoming.resume()
+        reject(error)
+      }
     }
     const onEnd = (): void => {
       settle()
@@ -125,9 +132,11 @@ async function readChunks(context: HttpContext, maxBytes: number): Promise<Uint8
   return Buffer.concat(chunks)
 }
 
-function refuseLongAnnouncement(context: HttpContext, maxBytes: number): void {
-  const announced = context.req.raw.headers.get('content-length')
-  if (announced !== null && Number(announced) > maxBytes) throw tooLarge('the body', maxBytes)
+/** What the body says of its length; 0 where it says nothing. @throws {ForgeQError} `payload_too_large` */
+function announcedLength(context: HttpContext, maxBytes: number): number {
+  const announced = Number(context.req.raw.headers.get('content-length') ?? 0)
+  if (announced > maxBytes) throw tooLarge('the body', maxBytes)
+  return announced
 }
 
 function textOf(bytes: Uint8Array): string {

@@ -15,10 +15,10 @@ import { badRequest } from './target.ts'
 
 const MAX_BULK_BYTES = 64 * 1_048_576
 
-export const enqueueOne: Handler = async (context, { queue, config }) => {
+export const enqueueOne: Handler = async (context, { queue, config, intake }) => {
   bodyType(context, [JSON_TYPE])
   const { maxPayloadBytes } = config
-  const body = await readText(context, maxJobBytes({ maxPayloadBytes }))
+  const body = await readText(context, maxJobBytes({ maxPayloadBytes }), intake.bodyOf(context))
   const parsed = parseEnqueue(body, { maxPayloadBytes }, { ...keyOf(context), ...traceOf(context) })
   if (!parsed.job) throw refusal(parsed)
   const enqueued = await queue.enqueue(parsed.job)
@@ -40,16 +40,21 @@ export const enqueueBulk: Handler = async (context, server) => {
   return answer({ jobs: enqueued.map(bulkItem) }, 201)
 }
 
-async function readBulk(context: HttpContext, { config }: ServerContext): Promise<ParsedBulk> {
-  const body = await readText(context, MAX_BULK_BYTES)
+async function readBulk(context: HttpContext, { config, intake }: ServerContext): Promise<ParsedBulk> {
+  const body = await readText(context, MAX_BULK_BYTES, intake.bodyOf(context))
   return parseBulk(body, { maxPayloadBytes: config.maxPayloadBytes }, traceOf(context))
 }
 
 /** `lines` gets the number of each job's line. */
-async function readNdjson(context: HttpContext, { config }: ServerContext, lines: number[]): Promise<ParsedBulk> {
+async function readNdjson(
+  context: HttpContext,
+  { config, intake }: ServerContext,
+  lines: number[],
+): Promise<ParsedBulk> {
   const { maxPayloadBytes } = config
   const collector = createBulkCollector({ maxPayloadBytes }, traceOf(context))
-  const limits = { maxLineBytes: maxJobBytes({ maxPayloadBytes }), maxBytes: MAX_BULK_BYTES }
+  const share = intake.bodyOf(context)
+  const limits = { maxLineBytes: maxJobBytes({ maxPayloadBytes }), maxBytes: MAX_BULK_BYTES, share }
   for await (const { number, text } of readLines(context, limits)) {
     lines.push(number)
     if (!collector.add(text, `line ${number}`)) break

@@ -4,7 +4,12 @@ import { snakeName } from '../wire/snake.ts'
 import { STATUS, TITLES } from './status.ts'
 
 /** Codes after which the same request may well succeed, with the seconds to wait first. */
-const RETRY_AFTER: Partial<Record<ErrorCode, string>> = { unavailable: '1', schema_mismatch: '10', queue_full: '1' }
+const RETRY_AFTER: Partial<Record<ErrorCode, string>> = {
+  overloaded: '1',
+  unavailable: '1',
+  schema_mismatch: '10',
+  queue_full: '1',
+}
 
 /** No answer lists more; the detail says how many there were. */
 const MAX_ERRORS = 1_000

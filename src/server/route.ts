@@ -3,6 +3,7 @@ import type { Context } from 'hono'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { JobQueue } from '../queue/job-queue.ts'
+import type { Intake } from './intake.ts'
 
 /** A request; its bindings to Node are absent where it came without a socket. */
 export type HttpContext = Context<{ Bindings: Partial<HttpBindings> }>
@@ -14,6 +15,7 @@ export interface ServerContext {
   readonly log: Logger
   readonly version: string
   readonly metrics: () => Promise<string>
+  readonly intake: Intake
   /** Aborted when the server closes: whatever waits ends. */
   readonly closing: AbortSignal
 }
@@ -28,4 +30,6 @@ export interface Route {
   readonly handle: Handler
   /** The query's parameters; `own`: the handler reads them itself. Absent: none is known. */
   readonly query?: 'own'
+  /** Whoever watches the server asks this, and has to be told also when it refuses everybody else. */
+  readonly always?: true
 }

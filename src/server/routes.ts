@@ -23,9 +23,9 @@ export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/queues/:name/resume', handle: resumeQueue },
   { method: 'GET', path: '/workers', handle: listWorkers },
   { method: 'GET', path: '/workers/:id', handle: showWorker },
-  { method: 'GET', path: '/healthz', handle: healthz },
-  { method: 'GET', path: '/readyz', handle: readyz },
-  { method: 'GET', path: '/metrics', handle: metrics },
+  { method: 'GET', path: '/healthz', handle: healthz, always: true },
+  { method: 'GET', path: '/readyz', handle: readyz, always: true },
+  { method: 'GET', path: '/metrics', handle: metrics, always: true },
 ]
 
 /** The methods that a path answers to, for `Allow`; none when there is no such path. */

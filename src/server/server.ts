@@ -7,6 +7,7 @@ import { ForgeQError } from '../errors.ts'
 import type { JobQueue } from '../queue/job-queue.ts'
 import { loopbackAddress } from './access.ts'
 import { createHttpApp, type App } from './app.ts'
+import { createIntake, INTAKE, type IntakeLimits } from './intake.ts'
 import { createMetrics } from './metrics.ts'
 import { problemResponse } from './problem.ts'
 import { answerBrokenRequest } from './broken-request.ts'
@@ -19,6 +20,7 @@ export interface ServerOptions {
   /** Text about the process itself, added to `/metrics`. */
   processMetrics?: () => Promise<string>
   timeouts?: Partial<Timeouts>
+  intake?: Partial<IntakeLimits>
 }
 
 export interface Timeouts {
@@ -60,7 +62,8 @@ export interface Listening {
 }
 
 /** The HTTP API of a queue. Nothing is opened before `listen`. */
-export function createServer({ queue, config, log, version, processMetrics, timeouts }: ServerOptions): Server {
+export function createServer(options: ServerOptions): Server {
+  const { queue, config, log, version, processMetrics, timeouts, intake } = options
   const closing = new AbortController()
   const app = createHttpApp({
     queue,
@@ -69,6 +72,7 @@ export function createServer({ queue, config, log, version, processMetrics, time
     version,
     metrics: createMetrics({ queue, version, ...(processMetrics && { processMetrics }) }),
     closing: closing.signal,
+    intake: createIntake({ ...INTAKE, ...intake }),
   })
   return {
     app,

@@ -100,18 +100,23 @@ export async function lockLostJobs(
        order by job.quarantine_token is not null
        limit ${limit}
          for update skip locked
+    ), suspects as materialized (
+      -- Once for all: asked for each job, what a worker held would be read as many times as it held jobs.
+      select session_id, array_agg(id) as ids
+        from forgeq.jobs
+       where session_id = any (array(select session_id from gone)) and quarantine_token = token
+       group by session_id
     )
     select job.id, job.token, job.session_id, job.queue, job.attempt, job.max_attempts, job.life_start, job.lost,
            job.cancel_requested_at is not null as cancel_requested,
            session.id is null or job.lease_no <= coalesce(starts.upto, 0) as may_have_started,
            job.suspect_started, job.given_back, job.backoff,
-           exists (
-             select from forgeq.jobs as suspect
-              where suspect.session_id = job.session_id and suspect.quarantine_token = suspect.token and suspect.id <> job.id) as beside_suspect,
+           coalesce(job.id <> any (suspects.ids), false) as beside_suspect,
            case when session.id is not null
                 then jsonb_build_object('id', session.id, 'name', session.name, 'host', session.host, 'pid', session.pid) end as worker,
            session.last_heartbeat_at, session.end_reason
       from job
+      left join suspects on suspects.session_id = job.session_id
       left join forgeq.sessions as session on session.id = job.session_id
       left join forgeq.session_starts as starts on starts.session_id = job.session_id and starts.queue = job.queue`)
   return rows.map((row) => ({

@@ -1,5 +1,6 @@
 import { pino, type Logger } from 'pino'
 import { DEFAULTS, type Config } from '../../src/config.ts'
+import type { IntakeLimits } from '../../src/server/intake.ts'
 import { createServer, type Server, type Timeouts } from '../../src/server/server.ts'
 import { createFakeQueue, type FakeQueue } from './fake-queue.ts'
 
@@ -13,7 +14,11 @@ export interface Setup {
 }
 
 /** A server on a queue in memory, without a socket unless a test listens. */
-export function setUp(config: Partial<Config> = {}, timeouts: Partial<Timeouts> = {}): Setup {
+export function setUp(
+  config: Partial<Config> = {},
+  timeouts: Partial<Timeouts> = {},
+  intake: Partial<IntakeLimits> = {},
+): Setup {
   const fake = createFakeQueue()
   const logged: Record<string, unknown>[] = []
   const log: Logger = pino(
@@ -26,6 +31,7 @@ export function setUp(config: Partial<Config> = {}, timeouts: Partial<Timeouts> 
     log,
     version: '0.1.0',
     timeouts,
+    intake,
   })
   const ask = async (path: string, init?: RequestInit): Promise<Response> => server.app.request(path, init)
   return {

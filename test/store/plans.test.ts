@@ -16,7 +16,7 @@ import { searchJobs } from '../../src/store/search.ts'
 import { heartbeat } from '../../src/store/sessions.ts'
 import { rawSql, testDatabase } from '../support/database.ts'
 import { insertSession, newJob } from '../support/factory.ts'
-import { explainPrepared, nodesOf, type PlanNode, prepare, readsOf, statementOf } from '../support/plans.ts'
+import { explainPrepared, type PlanNode, prepare, readsOf, rowsOf, statementOf } from '../support/plans.ts'
 
 const db = testDatabase()
 const keeping = keepingOf(DEFAULTS)
@@ -239,20 +239,11 @@ describe('beside 200,000 jobs of a type that nobody serves', () => {
   })
   afterAll(() => db.sql('truncate forgeq.jobs'))
 
-  const rowsRead = (plan: PlanNode) =>
-    nodesOf(plan)
-      .filter((node) => JOBS.test(node['Relation Name'] ?? ''))
-      .reduce(
-        (sum, node) =>
-          sum + ((node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0)) * (node['Actual Loops'] ?? 1),
-        0,
-      )
-
   async function analyse(call: Call, settings: readonly [string, string]): Promise<number> {
     return withSettings(settings, async (connection) => {
       const statement = await statementOf(call)
       await prepare(connection, 'one', statement)
-      return rowsRead(await explainPrepared(connection, 'one', statement.values, { analyze: true }))
+      return rowsOf(await explainPrepared(connection, 'one', statement.values, { analyze: true }), JOBS)
     })
   }
 

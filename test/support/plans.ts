@@ -11,6 +11,8 @@ export interface PlanNode {
   'Actual Loops'?: number
   'Rows Removed by Filter'?: number
   'Rows Removed by Index Recheck'?: number
+  'Shared Hit Blocks'?: number
+  'Shared Read Blocks'?: number
   Plans?: PlanNode[]
 }
 
@@ -20,6 +22,22 @@ export const nodesOf = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? 
 /** The nodes that read a table of the product whose name begins so (`jobs`, `finished_jobs`). */
 export const readsOf = (plan: PlanNode, table: RegExp): PlanNode[] =>
   nodesOf(plan).filter((node) => node['Node Type'].endsWith('Scan') && table.test(node['Relation Name'] ?? ''))
+
+/** Rows of such tables that an analysed plan has read, also those that a filter then left out. */
+export const rowsOf = (plan: PlanNode, table: RegExp): number =>
+  readsOf(plan, table).reduce(
+    (sum, node) =>
+      sum +
+      ((node['Actual Rows'] ?? 0) +
+        (node['Rows Removed by Filter'] ?? 0) +
+        (node['Rows Removed by Index Recheck'] ?? 0)) *
+        (node['Actual Loops'] ?? 1),
+    0,
+  )
+
+/** Pages that an analysed plan has touched, dead entries of indexes and all that it wrote included. */
+export const buffersOf = (plan: PlanNode): number =>
+  (plan['Shared Hit Blocks'] ?? 0) + (plan['Shared Read Blocks'] ?? 0)
 
 /** The statement that a function of the store sends, without sending it. */
 export async function statementOf(call: (db: Database) => Promise<unknown>): Promise<Statement> {
@@ -61,7 +79,7 @@ export async function explainPrepared(
   const given = values.length > 0 ? `(${values.map(literal).join(', ')})` : ''
   const [row] = await rawSql<{ 'QUERY PLAN': string }>(
     connection,
-    `explain (format json${analyze ? ', analyze, timing off' : ''}) execute ${name}${given}`,
+    `explain (format json${analyze ? ', analyze, buffers, timing off' : ''}) execute ${name}${given}`,
   )
   return (JSON.parse(row!['QUERY PLAN']) as [{ Plan: PlanNode }])[0].Plan
 }
