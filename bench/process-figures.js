@@ -6,10 +6,20 @@ const TICKS_A_SECOND = process.platform === 'linux' ? Number(execFileSync('getco
 /** CPU seconds of a process so far; undefined where there is no /proc. */
 export function cpuSeconds(pid) {
   if (!TICKS_A_SECOND) return undefined
-  // The name in parentheses may hold spaces; user and system time are the 12th and 13th field behind it.
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ')
+  const fields = statOf(pid)
   return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND
 }
+
+/** CPU seconds of some children of one process, and of those that have ended. */
+export function childrenCpuSeconds(pids) {
+  const [first] = pids
+  if (!TICKS_A_SECOND || first === undefined) return undefined
+  const ended = statOf(statOf(first)[1])
+  return pids.reduce((sum, pid) => sum + cpuSeconds(pid), (Number(ended[13]) + Number(ended[14])) / TICKS_A_SECOND)
+}
+
+/** What Linux tells of a process behind its name, which may hold spaces: from its state, the third field, on. */
+const statOf = (pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ')
 
 /** Resident memory of a process in MB, now and at its highest; undefined where there is no /proc. */
 export function memoryMb(pid) {
