@@ -41,8 +41,11 @@ export async function runIdle(benchCase, system, { sizes, store, start }) {
 async function startWorkers(start, processes, options) {
   const workers = Array.from({ length: processes }, () => start('work', { mostJobs: 1, ...options }))
   await Promise.all(workers.map((worker) => worker.once('ready')))
-  for (const worker of workers) worker.tell('start')
-  await Promise.all(workers.map((worker) => worker.once('working')))
+  // One after the other: all at once their connections would not be made in time.
+  for (const worker of workers) {
+    worker.tell('start')
+    await worker.once('working')
+  }
   return workers
 }
 

@@ -87,6 +87,8 @@ async function startEmbedded(settings) {
   const { openEmbedded } = await import(EMBEDDED.href)
   const { connection, release } = await openEmbedded({
     dataDir: DATA_DIR,
+    // The next run may need other settings.
+    lingerMs: 0,
     settings: { max_prepared_transactions: '10', ...settings },
   })
   return { url: urlOf(connection), release }
