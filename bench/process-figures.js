@@ -10,13 +10,21 @@ export function cpuSeconds(pid) {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND
 }
 
-/** CPU seconds of some children of one process, and of those that have ended. */
-export function childrenCpuSeconds(pids) {
-  const [first] = pids
-  if (!TICKS_A_SECOND || first === undefined) return undefined
-  const ended = statOf(statOf(first)[1])
-  return pids.reduce((sum, pid) => sum + cpuSeconds(pid), (Number(ended[13]) + Number(ended[14])) / TICKS_A_SECOND)
+/** CPU seconds of some children of a process, and of all that have ended; undefined where there is no /proc. */
+export function childrenCpuSeconds(parent, pids) {
+  if (!TICKS_A_SECOND) return undefined
+  const living = pids.map((pid) => {
+    try {
+      return cpuSeconds(pid)
+    } catch {
+      return 0 // it has just ended
+    }
+  })
+  const fields = statOf(parent)
+  return living.reduce((sum, seconds) => sum + seconds, (Number(fields[13]) + Number(fields[14])) / TICKS_A_SECOND)
 }
+
+export const parentOf = (pid) => Number(statOf(pid)[1])
 
 /** What Linux tells of a process behind its name, which may hold spaces: from its state, the third field, on. */
 const statOf = (pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ')

@@ -50,13 +50,13 @@ async function startWorkers(start, processes, options) {
 }
 
 async function look(processes, store) {
-  const { statements, transactions, pids = [] } = (await store.activity?.()) ?? {}
+  const { statements, transactions, postmaster, pids = [] } = (await store.activity?.()) ?? {}
   return {
     at: performance.now(),
     statements,
     transactions,
     connections: pids.length || undefined,
     cpu: processes.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0),
-    databaseCpu: childrenCpuSeconds(pids),
+    databaseCpu: postmaster && childrenCpuSeconds(postmaster, pids),
   }
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
+import { parentOf } from '../process-figures.js'
 import { endPrepared, holdHorizon } from './horizon.js'
 
 const EMBEDDED = new URL('../../dist/embedded/index.js', import.meta.url)
@@ -15,7 +16,8 @@ export async function startPostgres({ databaseUrl, cases }) {
   const server = databaseUrl ? { url: databaseUrl, release: async () => {} } : await startEmbedded(settings)
   const admin = new pg.Client({ connectionString: server.url })
   await admin.connect()
-  const isLocal = !databaseUrl
+  const { pid } = (await admin.query('select pg_backend_pid() as pid')).rows[0]
+  const postmaster = databaseUrl || process.platform !== 'linux' ? undefined : parentOf(pid)
   let made = 0
 
   return {
@@ -62,7 +64,7 @@ export async function startPostgres({ databaseUrl, cases }) {
                           from pg_stat_database where datname = $1`
           const { rows } = await admin.query(text, [database])
           const { transactions, pids } = rows[0]
-          return { statements: await statements(), transactions, pids: isLocal ? pids : [] }
+          return { statements: await statements(), transactions, postmaster, pids: postmaster ? pids : [] }
         },
         query: async (text, values) => (await admin.query(text, values)).rows,
         walPosition: async () => (await admin.query('select pg_current_wal_insert_lsn() as lsn')).rows[0].lsn,
