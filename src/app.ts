@@ -117,6 +117,7 @@ export async function openApp({ config, log, whenAway, schema = 'check', signal 
         db: pool,
         connection: database.connection,
         subscribe: listener.subscribe,
+        lookout,
         handlers,
         middleware: [],
         name: config.workerName ?? defaultWorkerName(),

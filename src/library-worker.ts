@@ -89,6 +89,7 @@ export function createLibraryWorker({ settings, config: base, open }: LibraryWor
       db: pool,
       connection,
       subscribe: listener.subscribe,
+      lookout,
       handlers,
       middleware,
       name: settings.name ?? defaultWorkerName(),

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { toJobError } from '../job/job-error.ts'
 import type { ConnectionOptions, DatabasePool } from '../store/database.ts'
 import type { Keeping } from '../store/history.ts'
+import type { Lookout } from '../store/lookout.ts'
 import { waitAtMost } from '../store/wait-at-most.ts'
 import type { WakeUp } from '../store/wakeups.ts'
 import { NOT_COMMITTED } from './complete.ts'
@@ -22,6 +23,8 @@ export interface WorkerOptions {
   connection: ConnectionOptions
   /** Subscribes to hints; returns what unsubscribes. */
   subscribe(listener: (wakeUp: WakeUp) => void): () => void
+  /** What this process sees; absent, the worker looks for jobs by itself every `pollMs`. */
+  lookout?: Lookout
   handlers: HandlerSet
   middleware: readonly Middleware[]
   name: string
@@ -63,10 +66,12 @@ const FLUSH_MS = 1_500
 const GOODBYE_MS = 500
 const LEASES_CLOSE_MS = 200
 const SWEEP_MS = 100
+/** Whoever is told when there is something to lease looks by itself so many times less often. */
+const RARER = 10
 
 /** Registers a worker and starts to run jobs. @throws `unavailable` when the database is away */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
-  const { db, handlers, concurrency, log, keeping, queues, pollMs, exclusiveProcess } = options
+  const { db, lookout, handlers, concurrency, log, keeping, queues, pollMs, exclusiveProcess } = options
   const metrics = createWorkerMetrics()
   const pace = new Pace(concurrency)
   const progress = new ProgressWriter(db)
@@ -146,7 +151,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     pace,
     keeper,
     caps,
-    pollMs,
+    pollMs: lookout ? pollMs * RARER : pollMs,
     log,
     report: (report) => reporter.push(report),
     unsettled: () => reporter.unsettled,
@@ -193,8 +198,14 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       dispatcher.wake()
   })
 
+  const unwatch = lookout?.watch((sight) => {
+    // What runs or is buffered may have to go back, and has made room for something.
+    if (!sight || sight.pending || pool.size > 0 || dispatcher.buffered > 0) dispatcher.pausesChanged()
+  })
+
   async function stop({ graceMs = options.graceMs }: { graceMs?: number } = {}): Promise<void> {
     unsubscribe()
+    unwatch?.()
     keeper.setStatus('draining')
     const drained = dispatcher.stop().catch(() => {})
     if (!(await pool.whenIdle(graceMs))) {
@@ -231,6 +242,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   } catch (error) {
     clearInterval(sweep)
     unsubscribe()
+    unwatch?.()
     await keeper.stop(0)
     throw error
   }
