@@ -39,7 +39,7 @@ export async function runIdle(benchCase, system, { sizes, store, start }) {
 }
 
 async function startWorkers(start, processes, options) {
-  const workers = Array.from({ length: processes }, () => start('work', { mostJobs: 1, ...options }))
+  const workers = Array.from({ length: processes }, () => start('work', { mostJobs: 1, idle: true, ...options }))
   await Promise.all(workers.map((worker) => worker.once('ready')))
   // One after the other: all at once their connections would not be made in time.
   for (const worker of workers) {

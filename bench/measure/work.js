@@ -9,7 +9,7 @@ const REPORT_EVERY_MS = 5
  * (`finished`, with the failure if there are some after all), with `sayStarts` when each handler began (`began`); with
  * `workers` it is so many of them. It results in how often it saw each number.
  */
-export async function work(system, { mostJobs, concurrency, workers = 1, sayStarts }, parent) {
+export async function work(system, { mostJobs, concurrency, workers = 1, sayStarts, idle }, parent) {
   const ledger = createLedger(mostJobs)
   const stopped = parent.heard('stop')
   void parent.heard('finish').then(async () => parent.say('finished', await untilCompleted(system)))
@@ -27,9 +27,12 @@ export async function work(system, { mostJobs, concurrency, workers = 1, sayStar
   const stops = await Promise.all(Array.from({ length: workers }, () => system.drain({ concurrency, handle })))
   parent.say('working')
   let reported = 0
-  const report = setInterval(() => {
-    if (ledger.calls > reported) parent.say('handled', (reported = ledger.calls))
-  }, REPORT_EVERY_MS)
+  // An idle one is not to be woken by this.
+  const report = idle
+    ? undefined
+    : setInterval(() => {
+        if (ledger.calls > reported) parent.say('handled', (reported = ledger.calls))
+      }, REPORT_EVERY_MS)
   await stopped
   const cpu = process.cpuUsage(cpuBefore)
   await Promise.all(stops.map((stop) => stop()))
