@@ -9,6 +9,8 @@ import { Turns } from './turns.ts'
 const BATCH = 500
 /** A heartbeat that is on its way renews in time: an expiry is looked at a little after its moment. */
 const AFTER_EXPIRY_MS = 20
+/** Nothing is leased that could be lost: a crowd of sessions that expire one after the other is ended in a few passes. */
+const IDLE_AFTER_EXPIRY_MS = 1_000
 /** A pass is made so often although nobody holds a job and no session has expired. */
 const ANYWAY_MS = 30_000
 
@@ -19,7 +21,8 @@ export function createRecovery(context: LoopContext): Loop {
   const turns = new Turns(db, {
     name: 'recovery',
     lookout,
-    dueMs: ({ expiryMs }) => (expiryMs === undefined ? undefined : expiryMs + AFTER_EXPIRY_MS),
+    dueMs: ({ expiryMs, leased }) =>
+      expiryMs === undefined ? undefined : expiryMs + (leased ? AFTER_EXPIRY_MS : IDLE_AFTER_EXPIRY_MS),
     // Nothing tells of a job whose session is over, other than a pass.
     anywayMs: ({ leased }) => (leased ? intervalMs : Math.max(intervalMs, ANYWAY_MS)),
   })
