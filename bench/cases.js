@@ -15,15 +15,20 @@ const rate = { name: 'perSecond', unit: 'jobs/s', better: 'more' }
 const p50 = { name: 'p50Ms', unit: 'p50 ms', better: 'less' }
 const p99 = { name: 'p99Ms', unit: 'p99 ms', better: 'less' }
 const IDLE = [
+  { name: 'statementsPerSecond', unit: 'statements/s', better: 'less' },
   { name: 'transactionsPerSecond', unit: 'transactions/s', better: 'less' },
   { name: 'cpuSecondsAMinute', unit: 'CPU s/min', better: 'less' },
   { name: 'databaseCorePercent', unit: '% of a core in PG', better: 'less' },
+  { name: 'connections', unit: 'connections', better: 'less' },
 ]
+// Loaded, but counting only where a case says so: the others are measured as if it were not there.
+const COUNTING = { shared_preload_libraries: 'pg_stat_statements', 'pg_stat_statements.track': 'none' }
 const peak = { name: 'workerPeakMb', unit: 'MB peak', better: 'less' }
 
 /**
  * What is measured, in the order of the tables, a table a group. `systems` take part, `floor` is what ForgeQ is set
- * against, `besides` names the case whose figure says what this one costs. An `optional` case runs when it is named.
+ * against, `besides` names the case whose figure says what this one costs. An `optional` case runs when it is named. `postgres` are settings
+ * that the embedded server needs for it.
  */
 export const CASES = [
   { name: 'enqueue-1', group: 'enqueue', kind: 'enqueue', callers: 1, perCall: 1 },
@@ -120,8 +125,16 @@ export const CASES = [
   ...[
     { name: 'idle', workers: 1, systems: TUNED },
     { name: 'idle-20', workers: 20, systems: ['forgeq', 'graphile-worker-default', 'pg-boss-default'], optional: true },
+    {
+      name: 'idle-200',
+      workers: 200,
+      processes: 20,
+      systems: ['forgeq'],
+      optional: true,
+      postgres: { ...COUNTING, max_connections: '1000' },
+    },
     { name: 'idle-server', role: 'server', systems: ['forgeq'] },
-  ].map((one) => ({ group: 'idle', kind: 'idle', concurrency: 10, figures: IDLE, ...one })),
+  ].map((one) => ({ group: 'idle', kind: 'idle', concurrency: 10, figures: IDLE, postgres: COUNTING, ...one })),
 
   ...[
     { name: 'cli-version', command: 'version' },

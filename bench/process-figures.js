@@ -6,10 +6,28 @@ const TICKS_A_SECOND = process.platform === 'linux' ? Number(execFileSync('getco
 /** CPU seconds of a process so far; undefined where there is no /proc. */
 export function cpuSeconds(pid) {
   if (!TICKS_A_SECOND) return undefined
-  // The name in parentheses may hold spaces; user and system time are the 12th and 13th field behind it.
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ')
+  const fields = statOf(pid)
   return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND
 }
+
+/** CPU seconds of some children of a process, and of all that have ended; undefined where there is no /proc. */
+export function childrenCpuSeconds(parent, pids) {
+  if (!TICKS_A_SECOND) return undefined
+  const living = pids.map((pid) => {
+    try {
+      return cpuSeconds(pid)
+    } catch {
+      return 0 // it has just ended
+    }
+  })
+  const fields = statOf(parent)
+  return living.reduce((sum, seconds) => sum + seconds, (Number(fields[13]) + Number(fields[14])) / TICKS_A_SECOND)
+}
+
+export const parentOf = (pid) => Number(statOf(pid)[1])
+
+/** What Linux tells of a process behind its name, which may hold spaces: from its state, the third field, on. */
+const statOf = (pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ')
 
 /** Resident memory of a process in MB, now and at its highest; undefined where there is no /proc. */
 export function memoryMb(pid) {

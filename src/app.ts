@@ -10,6 +10,7 @@ import { createProcessMetrics } from './process-metrics.ts'
 import { createJobQueue, keepingOf } from './queue/create.ts'
 import type { JobQueue } from './queue/job-queue.ts'
 import { createListener } from './store/listener.ts'
+import { createLookout } from './store/lookout.ts'
 import { type AppliedMigration, listMigrations, migrate, pendingMigrationsSql } from './store/schema.ts'
 import { packageVersion } from './version.ts'
 import { defaultWorkerName } from './worker-name.ts'
@@ -58,9 +59,11 @@ export async function openApp({ config, log, whenAway, schema = 'check', signal 
   const keeping = keepingOf(config)
   const { flush, wakeWorkers, ...queue } = createJobQueue(pool, config)
   const listener = createListener(pool)
+  const lookout = createLookout(pool)
   const metrics = createProcessMetrics(pool)
   const loopContext: LoopContext = {
     db: pool,
+    lookout,
     log,
     keeping,
     recoveryIntervalMs: config.recoveryIntervalMs,
@@ -114,6 +117,7 @@ export async function openApp({ config, log, whenAway, schema = 'check', signal 
         db: pool,
         connection: database.connection,
         subscribe: listener.subscribe,
+        lookout,
         handlers,
         middleware: [],
         name: config.workerName ?? defaultWorkerName(),

@@ -6,6 +6,7 @@ import { canonicalId, isUuidV7 } from './job/id.ts'
 import type { Job } from './job/job.ts'
 import { type EnqueuedJob, type JobView, viewOf, viewOfEnqueued } from './job-view.ts'
 import { type EnqueueItem, type EnqueueJobOptions, newJobFrom, newJobsFrom } from './library-enqueue.ts'
+import { type Background, createBackground } from './library-background.ts'
 import { createLibraryWorker, type LibraryWorker, type WorkerSettings } from './library-worker.ts'
 import { openDatabase, type OpenedDatabase } from './open-database.ts'
 import { createJobQueue, type WiredQueue } from './queue/create.ts'
@@ -39,7 +40,7 @@ const NO_LOG = pino({ level: 'silent' })
  */
 export class ForgeQ {
   readonly #config: Config
-  #opened: Promise<{ database: OpenedDatabase; queue: WiredQueue }> | undefined
+  #opened: Promise<{ database: OpenedDatabase; queue: WiredQueue; background: Background }> | undefined
   #closed = false
 
   /** @throws {ForgeQError} `invalid_config` */
@@ -153,7 +154,7 @@ export class ForgeQ {
 
   /** A worker in this process. It registers and begins to work with `start()`. */
   worker(settings: WorkerSettings): LibraryWorker {
-    return createLibraryWorker({ settings, config: this.#config, open: async () => (await this.#open()).database })
+    return createLibraryWorker({ settings, config: this.#config, open: () => this.#open() })
   }
 
   /** Brings the database's schema to this release's version. Returns the versions that it applied. */
@@ -178,7 +179,11 @@ export class ForgeQ {
   #open() {
     if (this.#closed) throw new ForgeQError('invalid_request', 'this ForgeQ client has been closed')
     this.#opened ??= openDatabase({ config: this.#config, log: NO_LOG, whenAway: 'fail', schema: 'check' })
-      .then((database) => ({ database, queue: createJobQueue(database.pool, this.#config) }))
+      .then((database) => ({
+        database,
+        queue: createJobQueue(database.pool, this.#config),
+        background: createBackground(database.pool),
+      }))
       .catch((error: unknown) => {
         this.#opened = undefined // the next call tries again
         throw error

@@ -4,10 +4,11 @@ import { ForgeQError } from './errors.ts'
 import { DURATION_HELP, parseDuration } from './job/duration.ts'
 import { isKey } from './job/name.ts'
 import { startLoops } from './loops/start.ts'
+import type { Background } from './library-background.ts'
 import type { OpenedDatabase } from './open-database.ts'
 import { keepingOf } from './queue/create.ts'
 import { createNotifier } from './queue/notifier.ts'
-import { createListener, type Listener } from './store/listener.ts'
+import type { Listener } from './store/listener.ts'
 import { waitAtMost } from './store/wait-at-most.ts'
 import { packageVersion } from './version.ts'
 import { defaultWorkerName } from './worker-name.ts'
@@ -54,7 +55,7 @@ export interface LibraryWorker {
 export interface LibraryWorkerOptions {
   settings: WorkerSettings
   config: Config
-  open(): Promise<OpenedDatabase>
+  open(): Promise<{ database: OpenedDatabase; background: Background }>
 }
 
 /** Of the 5 s after the grace period, what the worker itself leaves. */
@@ -78,14 +79,17 @@ export function createLibraryWorker({ settings, config: base, open }: LibraryWor
   const ended = new Promise<string>((resolve) => (endedBy = resolve))
 
   async function start(): Promise<Started> {
-    const { pool, connection } = await open()
+    const { database, background } = await open()
+    const { pool, connection } = database
+    const { lookout } = background
     const keeping = keepingOf(config)
-    const listener = createListener(pool)
+    const listener = background.listen()
     const worker = await startWorker({
       ...config,
       db: pool,
       connection,
       subscribe: listener.subscribe,
+      lookout,
       handlers,
       middleware,
       name: settings.name ?? defaultWorkerName(),
@@ -103,8 +107,8 @@ export function createLibraryWorker({ settings, config: base, open }: LibraryWor
       for (const queue of queues) notifier.wake('pending', queue)
     }
     if (settings.loops === false) return { worker, listener }
-    const context = { db: pool, log, keeping, recoveryIntervalMs: config.recoveryIntervalMs, wakeWorkers }
-    return { worker, listener, stopLoops: startLoops(context, listener.subscribe) }
+    const context = { db: pool, lookout, log, keeping, recoveryIntervalMs: config.recoveryIntervalMs, wakeWorkers }
+    return { worker, listener, stopLoops: background.join(() => startLoops(context, listener.subscribe)) }
   }
 
   return {

@@ -43,12 +43,17 @@ export function createProcessMetrics(pool: DatabasePool): ProcessMetrics {
   }
 }
 
-const RESOLUTION_MS = 10
+/** So often the process is woken to be measured. */
+const RESOLUTION_MS = 50
 
+/** Measures from its first reading on: a process that nobody scrapes is not woken for it. */
 function createLagMeter(): () => number {
-  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
-  delay.enable()
+  let delay: ReturnType<typeof monitorEventLoopDelay> | undefined
   return () => {
+    if (!delay) {
+      delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+      delay.enable()
+    }
     // The meter's own pause is part of what it measures.
     const seconds = delay.count === 0 ? 0 : Math.max(0, (delay.percentile(99) / 1e6 - RESOLUTION_MS) / 1000)
     delay.reset()

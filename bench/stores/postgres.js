@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
+import { parentOf } from '../process-figures.js'
 import { endPrepared, holdHorizon } from './horizon.js'
 
 const EMBEDDED = new URL('../../dist/embedded/index.js', import.meta.url)
@@ -8,13 +9,15 @@ const DATA_DIR = fileURLToPath(new URL('../.forgeq/', import.meta.url))
 
 /**
  * The PostgreSQL of all systems: ForgeQ's embedded one with its settings (fsync on), or the server of `databaseUrl`,
- * whose user must be a superuser. `open` makes a fresh database for one measurement.
+ * whose user must be a superuser, with what the cases ask of the embedded one besides. `open` makes a fresh database for one measurement.
  */
-export async function startPostgres({ databaseUrl }) {
-  const server = databaseUrl ? { url: databaseUrl, release: async () => {} } : await startEmbedded()
+export async function startPostgres({ databaseUrl, cases }) {
+  const settings = Object.assign({}, ...cases.map((benchCase) => benchCase.postgres))
+  const server = databaseUrl ? { url: databaseUrl, release: async () => {} } : await startEmbedded(settings)
   const admin = new pg.Client({ connectionString: server.url })
   await admin.connect()
-  const isLocal = !databaseUrl
+  const { pid } = (await admin.query('select pg_backend_pid() as pid')).rows[0]
+  const postmaster = databaseUrl || process.platform !== 'linux' ? undefined : parentOf(pid)
   let made = 0
 
   return {
@@ -29,6 +32,13 @@ export async function startPostgres({ databaseUrl }) {
       const database = `bench_${process.pid}_${(made += 1)}`
       await admin.query(`create database ${database}`)
       const address = { databaseUrl: withDatabase(server.url, database) }
+      let counting = false
+      const statements = async () => {
+        if (!counting) return undefined
+        const text = `select coalesce(sum(calls), 0)::float8 as calls from pg_stat_statements
+                       where dbid = (select oid from pg_database where datname = $1)`
+        return (await admin.query(text, [database])).rows[0].calls
+      }
       return {
         address,
         /** Statistics as in a database that has been running for a while, and no checkpoint of what came before. */
@@ -39,13 +49,22 @@ export async function startPostgres({ databaseUrl }) {
           await client.end()
           await admin.query('checkpoint')
         },
-        /** Transactions in the database so far, and the processes of its connections where they can be looked at. */
+        /** Has the statements of new connections counted, where the server can. */
+        async countStatements() {
+          const { rows } = await admin.query(`select current_setting('shared_preload_libraries') as libraries`)
+          if (!rows[0].libraries.includes('pg_stat_statements')) return
+          await admin.query(`alter database ${database} set pg_stat_statements.track = 'top'`)
+          await admin.query('create extension if not exists pg_stat_statements')
+          counting = true
+        },
+        /** Statements, if they are counted, and transactions in the database so far, and the processes of its connections where they can be looked at. */
         async activity() {
           const text = `select (xact_commit + xact_rollback)::float8 as transactions,
                                array(select pid from pg_stat_activity where datname = $1) as pids
                           from pg_stat_database where datname = $1`
           const { rows } = await admin.query(text, [database])
-          return { transactions: rows[0].transactions, pids: isLocal ? rows[0].pids : [] }
+          const { transactions, pids } = rows[0]
+          return { statements: await statements(), transactions, postmaster, pids: postmaster ? pids : [] }
         },
         query: async (text, values) => (await admin.query(text, values)).rows,
         walPosition: async () => (await admin.query('select pg_current_wal_insert_lsn() as lsn')).rows[0].lsn,
@@ -65,12 +84,14 @@ export async function startPostgres({ databaseUrl }) {
   }
 }
 
-async function startEmbedded() {
+async function startEmbedded(settings) {
   if (!existsSync(EMBEDDED)) throw new Error('ForgeQ is not built: run `npm run build` first, or pass --database-url.')
   const { openEmbedded } = await import(EMBEDDED.href)
   const { connection, release } = await openEmbedded({
     dataDir: DATA_DIR,
-    settings: { max_prepared_transactions: '10' },
+    // The next run may need other settings.
+    lingerMs: 0,
+    settings: { max_prepared_transactions: '10', ...settings },
   })
   return { url: urlOf(connection), release }
 }

@@ -1,10 +1,12 @@
 import type { Logger } from 'pino'
 import type { DatabasePool } from '../store/database.ts'
 import type { Keeping } from '../store/history.ts'
+import type { Lookout } from '../store/lookout.ts'
 
 /** What the loops work with. */
 export interface LoopContext {
   db: DatabasePool
+  lookout: Lookout
   log: Logger
   keeping: Keeping
   recoveryIntervalMs: number

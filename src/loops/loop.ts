@@ -19,8 +19,8 @@ export interface LoopOptions {
   batch: number
   log: Logger
   run(): Promise<number | Pass>
-  /** Before each pass, and after it for the time of the next one. */
-  look?(): Promise<Look>
+  /** Before each pass, and after it for the time of the next one. `fresh`: something may just have changed. */
+  look?(how: { fresh: boolean }): Promise<Look>
   /** True when this process makes the pass that it is time for, and the others skip it. Absent, like `look`: always. */
   turn?(): Promise<boolean>
   onHandled?(name: string, handled: number): void
@@ -69,12 +69,12 @@ export function createLoop({ name, intervalMs, batch, log, run, look, turn, onHa
     try {
       const asked = woken
       woken = false // before anything is awaited: a wake-up from here on is for the next pass
-      let seen = owed ? undefined : await look?.()
+      let seen = owed ? undefined : await look?.({ fresh: asked })
       owed ||= seen ? seen.mine : asked || !turn || (await turn())
       if (owed) {
         const { more } = await makePass()
         owed = more
-        if (!more) seen = await look?.()
+        if (!more) seen = await look?.({ fresh: true })
       }
       failures = 0
       if (owed) return 0

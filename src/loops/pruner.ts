@@ -1,6 +1,6 @@
 import { pruneMinutes } from '../store/counts.ts'
 import { pruneKeys } from '../store/keys.ts'
-import { takePass } from '../store/passes.ts'
+import { passedWithin, takePass } from '../store/passes.ts'
 import {
   addPartition,
   dropPartition,
@@ -14,6 +14,7 @@ import { createLoop, type Loop } from './loop.ts'
 
 const BATCH = 5_000
 const INTERVAL_MS = 60_000
+const WITHIN_MS = INTERVAL_MS * 0.8
 const DAY_MS = 86_400_000
 /** Partitions are there so many days before the first row goes into them. */
 const DAYS_AHEAD = 14
@@ -23,7 +24,7 @@ const KEEP_MINUTES_MS = 8 * DAY_MS
 
 /** Removes what is past its time: history by whole partitions, keys, ended sessions, old counts. Makes the partitions ahead. */
 export function createPruner(context: LoopContext): Loop {
-  const { db, log, onHandled } = context
+  const { db, lookout, log, onHandled } = context
   return createLoop({
     name: 'pruner',
     intervalMs: INTERVAL_MS,
@@ -40,7 +41,10 @@ export function createPruner(context: LoopContext): Loop {
       await pruneMinutes(db, { keepMs: KEEP_MINUTES_MS })
       return Math.max(partitions, ...rows)
     },
-    turn: () => takePass(db, { name: 'pruner', withinMs: INTERVAL_MS * 0.8 }),
+    async turn() {
+      const { passes } = await lookout.look()
+      return !passedWithin(passes.get('pruner'), WITHIN_MS) && takePass(db, { name: 'pruner', withinMs: WITHIN_MS })
+    },
   })
 }
 

@@ -1,5 +1,5 @@
 import { type LostJob, lockLostJobs, recoverJobs } from '../store/recovery.ts'
-import { endExpiredSessions, nextExpiry } from '../store/sessions.ts'
+import { endExpiredSessions } from '../store/sessions.ts'
 import type { LoopContext } from './context.ts'
 import { createLoop, type Loop, type Pass } from './loop.ts'
 import { decideLost } from './lost-jobs.ts'
@@ -9,14 +9,23 @@ import { Turns } from './turns.ts'
 const BATCH = 500
 /** A heartbeat that is on its way renews in time: an expiry is looked at a little after its moment. */
 const AFTER_EXPIRY_MS = 20
-/** A session that has expired and could not be ended is held by somebody. */
-const HELD_MS = 250
+/** Nothing is leased that could be lost: a crowd of sessions that expire one after the other is ended in a few passes. */
+const IDLE_AFTER_EXPIRY_MS = 1_000
+/** A pass is made so often although nobody holds a job and no session has expired. */
+const ANYWAY_MS = 30_000
 
 /** Ends sessions that have expired and takes their jobs back. Wakes at the next expiry that it knows. */
 export function createRecovery(context: LoopContext): Loop {
-  const { db, log, recoveryIntervalMs: intervalMs, onHandled } = context
+  const { db, lookout, log, recoveryIntervalMs: intervalMs, onHandled } = context
   const setAside = new SetAside()
-  const turns = new Turns(db, { name: 'recovery', intervalMs })
+  const turns = new Turns(db, {
+    name: 'recovery',
+    lookout,
+    dueMs: ({ expiryMs, leased }) =>
+      expiryMs === undefined ? undefined : expiryMs + (leased ? AFTER_EXPIRY_MS : IDLE_AFTER_EXPIRY_MS),
+    // Nothing tells of a job whose session is over, other than a pass.
+    anywayMs: ({ leased }) => (leased ? intervalMs : Math.max(intervalMs, ANYWAY_MS)),
+  })
   return createLoop({
     name: 'recovery',
     intervalMs,
@@ -30,12 +39,7 @@ export function createRecovery(context: LoopContext): Loop {
       await turns.made()
       return pass
     },
-    async look() {
-      const { expiryMs, last } = await nextExpiry(db, { pass: 'recovery' })
-      const mine = turns.isMine({ due: expiryMs !== undefined && expiryMs <= 0, last })
-      if (expiryMs === undefined) return { mine }
-      return { mine, nextMs: (expiryMs > 0 ? expiryMs + AFTER_EXPIRY_MS : HELD_MS) + turns.delayMs(last) }
-    },
+    look: (how) => turns.look(how),
   })
 }
 

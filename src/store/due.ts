@@ -1,6 +1,5 @@
 import type { Database } from './database.ts'
 import { closeKeys, countEnded, insertFinished, type Keeping, retention, retentionJson } from './history.ts'
-import { type LastPass, lastPassOf, type LastPassRow } from './passes.ts'
 import { sql } from './sql.ts'
 
 // `(select clock_timestamp())`: called in the condition itself the clock bounds no index scan, and each pass would read
@@ -24,28 +23,6 @@ export async function promoteDueJobs(db: Database, { limit }: { limit: number })
      where job.id = any (array(select id from due))
     returning job.queue`)
   return rows.map((row) => row.queue)
-}
-
-/**
- * In how many milliseconds the next job is due or expires, and the last pass of that name; absent when nothing waits for
- * its time, or none was made.
- */
-export async function nextDue(
-  db: Database,
-  { pass }: { pass: string },
-): Promise<{ dueMs: number | undefined; last: LastPass | undefined }> {
-  const [row] = await db.query<LastPassRow & { due_ms: number | null }>(sql`
-    /* forgeq:next_due */
-    select (extract(epoch from least(
-             (select min(run_at) from forgeq.jobs where state in ('scheduled', 'retrying')),
-             (select min(expires_at)
-                from forgeq.jobs
-               where expires_at is not null and state in ('scheduled', 'pending', 'blocked')
-                 and attempt = life_start and attempts is null)
-           ) - clock_timestamp()) * 1000)::float8 as due_ms,
-           (select extract(epoch from clock_timestamp() - last_pass_at) * 1000 from forgeq.loops where name = ${pass})::float8 as passed_ms,
-           (select last_pass_at::text from forgeq.loops where name = ${pass}) as passed_at`)
-  return { dueMs: row?.due_ms ?? undefined, last: lastPassOf(row) }
 }
 
 export interface ExpireJobs {

@@ -37,11 +37,6 @@ export interface LastPass {
   agoMs: number
 }
 
-/** How a statement that looks for something to do answers with the last pass beside it. */
-export interface LastPassRow {
-  passed_at: string | null
-  passed_ms: number | null
-}
-
-export const lastPassOf = (row: LastPassRow | undefined): LastPass | undefined =>
-  row && row.passed_at !== null && row.passed_ms !== null ? { at: row.passed_at, agoMs: row.passed_ms } : undefined
+/** True when somebody has made a pass since; a clock that was set back since hides it. */
+export const passedWithin = (last: LastPass | undefined, withinMs: number): boolean =>
+  last !== undefined && Math.abs(last.agoMs) < withinMs

@@ -1,7 +1,6 @@
 import { instantFromPostgres } from '../job/instant.ts'
 import type { Instant } from '../job/job.ts'
 import type { Database } from './database.ts'
-import { type LastPass, lastPassOf, type LastPassRow } from './passes.ts'
 import { sql } from './sql.ts'
 
 export interface NewSession {
@@ -151,21 +150,6 @@ export async function endExpiredSessions(db: Database): Promise<number> {
      where session.id = expired.id and session.ended_at is null and session.expires_at <= clock_timestamp()
     returning 1`)
   return rows.length
-}
-
-/** In how many milliseconds the next live session expires, and the last pass of that name; absent when there is none. */
-export async function nextExpiry(
-  db: Database,
-  { pass }: { pass: string },
-): Promise<{ expiryMs: number | undefined; last: LastPass | undefined }> {
-  const [row] = await db.query<LastPassRow & { expiry_ms: number | null }>(sql`
-    /* forgeq:next_expiry */
-    select (extract(epoch from min(expires_at) - clock_timestamp()) * 1000)::float8 as expiry_ms,
-           (select extract(epoch from clock_timestamp() - last_pass_at) * 1000 from forgeq.loops where name = ${pass})::float8 as passed_ms,
-           (select last_pass_at::text from forgeq.loops where name = ${pass}) as passed_at
-      from forgeq.sessions
-     where ended_at is null`)
-  return { expiryMs: row?.expiry_ms ?? undefined, last: lastPassOf(row) }
 }
 
 /** Forgets sessions that ended a day ago, with their notes. Returns how many. */

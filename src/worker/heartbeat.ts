@@ -35,7 +35,9 @@ export function monotonicMs(): number {
 let originMs: number | undefined
 
 const TYPE_BYTES = 512
-const PULSE_MS = 500
+const PULSE_MS = 1_000
+/** The pulse beats so often at least within the time without one that is a stall. */
+const PULSES = 8
 
 /**
  * Renews the session from a thread of its own with a connection of its own: a handler that blocks the event loop does
@@ -65,7 +67,7 @@ export function startHeartbeat({ onCancel, onLost, onStalled, onBroken, ...optio
   thread.on('exit', () => stopped?.())
 
   const beat = new Int32Array(pulse)
-  const pulseTimer = setInterval(() => Atomics.add(beat, 0, 1), PULSE_MS)
+  const pulseTimer = setInterval(() => Atomics.add(beat, 0, 1), Math.min(PULSE_MS, options.stallLimitMs / PULSES))
   const encoded = new Map<string, Uint8Array>()
   const shown = new Uint8Array(lastType)
   let noted = ''

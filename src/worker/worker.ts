@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { toJobError } from '../job/job-error.ts'
 import type { ConnectionOptions, DatabasePool } from '../store/database.ts'
 import type { Keeping } from '../store/history.ts'
+import type { Lookout } from '../store/lookout.ts'
 import { waitAtMost } from '../store/wait-at-most.ts'
 import type { WakeUp } from '../store/wakeups.ts'
 import { NOT_COMMITTED } from './complete.ts'
@@ -22,6 +23,8 @@ export interface WorkerOptions {
   connection: ConnectionOptions
   /** Subscribes to hints; returns what unsubscribes. */
   subscribe(listener: (wakeUp: WakeUp) => void): () => void
+  /** What this process sees; absent, the worker looks for jobs by itself every `pollMs`. */
+  lookout?: Lookout
   handlers: HandlerSet
   middleware: readonly Middleware[]
   name: string
@@ -63,10 +66,15 @@ const FLUSH_MS = 1_500
 const GOODBYE_MS = 500
 const LEASES_CLOSE_MS = 200
 const SWEEP_MS = 100
+const RESTING_SWEEP_MS = 1_000
+/** Whoever is told when there is something to lease looks by itself so many times less often. */
+const RARER = 60
+/** While the store holds leases of anybody, one may be of this worker and unknown to it: it asks so often. */
+const LEASED_MS = 10_000
 
 /** Registers a worker and starts to run jobs. @throws `unavailable` when the database is away */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
-  const { db, handlers, concurrency, log, keeping, queues, pollMs, exclusiveProcess } = options
+  const { db, lookout, handlers, concurrency, log, keeping, queues, pollMs, exclusiveProcess } = options
   const metrics = createWorkerMetrics()
   const pace = new Pace(concurrency)
   const progress = new ProgressWriter(db)
@@ -92,7 +100,13 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       storm: new Storm(),
       progress: (lease, value, message) => progress.push(lease, value, message),
     },
-    onStart: (lease) => metrics.started(lease),
+    onStart(lease) {
+      metrics.started(lease)
+      if (!resting) return
+      resting = false
+      clearTimeout(sweep)
+      sweep = setTimeout(sweepAgain, SWEEP_MS)
+    },
     onReport: (report) => {
       if (report.ranMs !== undefined) pace.ran(report.ranMs)
       reporter.push(report)
@@ -146,7 +160,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     pace,
     keeper,
     caps,
-    pollMs,
+    pollMs: lookout ? pollMs * RARER : pollMs,
     log,
     report: (report) => reporter.push(report),
     unsettled: () => reporter.unsettled,
@@ -175,7 +189,10 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     else log.info(told, `job ${verdict.state}`)
   }
 
-  const sweep = setInterval(() => {
+  let sweep: NodeJS.Timeout
+  /** Nothing runs whose time could be over. */
+  let resting = false
+  function sweepAgain(): void {
     void keeper.current // notices a deadline that has passed
     pool.sweep()
     pace.stood(pool.stoodMs)
@@ -185,7 +202,10 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       stuck: pool.stuck,
       buffered: dispatcher.buffered,
     })
-  }, SWEEP_MS)
+    resting = pool.size === 0 && dispatcher.buffered === 0
+    sweep = setTimeout(sweepAgain, resting ? RESTING_SWEEP_MS : SWEEP_MS)
+  }
+  sweep = setTimeout(sweepAgain, SWEEP_MS)
 
   const unsubscribe = options.subscribe(({ kind, queues: hinted }) => {
     if (kind === 'paused') dispatcher.pausesChanged()
@@ -193,8 +213,19 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       dispatcher.wake()
   })
 
+  let restUntil = 0
+  const unwatch = lookout?.watch((sight) => {
+    const now = performance.now()
+    // What runs or is buffered may have to go back, and has made room for something.
+    const busy = !sight || sight.pending || pool.size > 0 || dispatcher.buffered > 0
+    if (!busy && !(sight.leased && now >= restUntil)) return
+    restUntil = now + LEASED_MS
+    dispatcher.pausesChanged()
+  })
+
   async function stop({ graceMs = options.graceMs }: { graceMs?: number } = {}): Promise<void> {
     unsubscribe()
+    unwatch?.()
     keeper.setStatus('draining')
     const drained = dispatcher.stop().catch(() => {})
     if (!(await pool.whenIdle(graceMs))) {
@@ -221,7 +252,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     await Promise.race([drained, new Promise((resolve) => limit.addEventListener('abort', resolve))])
     await reporter.flush(limit)
     await keeper.stop(GOODBYE_MS)
-    clearInterval(sweep)
+    clearTimeout(sweep)
     progress.stop()
     await waitAtMost(LEASES_CLOSE_MS, leases.close())
   }
@@ -229,8 +260,9 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   try {
     await keeper.start()
   } catch (error) {
-    clearInterval(sweep)
+    clearTimeout(sweep)
     unsubscribe()
+    unwatch?.()
     await keeper.stop(0)
     throw error
   }

@@ -25,7 +25,7 @@ const PATIENT = 'set local idle_in_transaction_session_timeout = 0'
 const shortName = (statement: Statement): string => statement.name.replace('forgeq:', '')
 
 /** Statements that only look: nobody needs to decide when. */
-const LOOKS = new Set(['read_job', 'read_meanings', 'next_expiry', 'next_due', 'begin'])
+const LOOKS = new Set(['read_job', 'read_meanings', 'look_around', 'begin'])
 
 /**
  * One actor's connection. Each statement waits at the actor's gate, but for the one that the step chosen last stands

@@ -55,35 +55,56 @@ async function migratedDatabase(name: string): Promise<string> {
   return databaseUrl
 }
 
+/** Statements a second in a database whose statements are counted, over so many seconds. */
+async function statementRate(client: pg.Client, seconds: number): Promise<number> {
+  const statements = async (): Promise<number> => {
+    const { rows } = await client.query<{ calls: number }>(
+      `select sum(calls)::int as calls from pg_stat_statements
+        where dbid = (select oid from pg_database where datname = current_database())`,
+    )
+    return rows[0]!.calls
+  }
+  const [before, began] = [await statements(), performance.now()]
+  await sleep(1_000 * seconds)
+  return ((await statements()) - before) / ((performance.now() - began) / 1_000)
+}
+
+test('a worker that is alone and idle makes no more than two statements a second', async () => {
+  const databaseUrl = await migratedDatabase('alone')
+  const fleet = createFleet({ main: product.main, databaseUrl, processes: 1, workers: 1 })
+  try {
+    await withClient('alone', async (client) => {
+      await client.query('create extension pg_stat_statements')
+      await fleet.start()
+      await sleep(1_500) // the first looks and passes
+      const rate = await statementRate(client, 6)
+      console.log(`an idle worker: ${rate.toFixed(2)} statements/s`)
+      expect(rate).toBeGreaterThan(0.9) // it looks once a second
+      expect(rate).toBeLessThanOrEqual(2)
+    })
+  } finally {
+    await fleet.close()
+  }
+}, 60_000)
+
 test('5 s after all of 50 workers were killed and started again the database has no more than twice its idle load', async () => {
   const databaseUrl = await migratedDatabase('restarted')
   const fleet = createFleet({ main: product.main, databaseUrl, processes: PROCESSES, workers: WORKERS })
   try {
     await withClient('restarted', async (client) => {
       await client.query('create extension pg_stat_statements')
-      const statements = async (): Promise<number> => {
-        const { rows } = await client.query<{ calls: number }>(
-          `select sum(calls)::int as calls from pg_stat_statements
-            where dbid = (select oid from pg_database where datname = current_database())`,
-        )
-        return rows[0]!.calls
-      }
-      const perSecond = async (seconds: number): Promise<number> => {
-        const [before, began] = [await statements(), performance.now()]
-        await sleep(1_000 * seconds)
-        return ((await statements()) - before) / ((performance.now() - began) / 1_000)
-      }
       await fleet.start()
       await sleep(5_000)
-      const idle = await perSecond(8)
+      const idle = await statementRate(client, 8)
       await fleet.kill()
       await fleet.start()
       await sleep(5_000)
-      const after = await perSecond(8)
+      const after = await statementRate(client, 8)
       console.log(
         `${WORKERS} workers: ${idle.toFixed(0)} statements/s idle, ${after.toFixed(0)} from 5 s after a restart`,
       )
-      expect(idle).toBeGreaterThan(WORKERS / 2) // they are there and look for work
+      expect(idle).toBeGreaterThan(WORKERS / 5) // they are there: each has its heartbeat
+      expect(idle).toBeLessThan(WORKERS)
       expect(after).toBeLessThanOrEqual(2 * idle)
     })
   } finally {

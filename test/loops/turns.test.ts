@@ -1,49 +1,70 @@
-import { describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { SetAside } from '../../src/loops/set-aside.ts'
 import { Turns } from '../../src/loops/turns.ts'
-import { nextDue } from '../../src/store/due.ts'
+import { createLookout } from '../../src/store/lookout.ts'
 import { testDatabase } from '../support/database.ts'
 import { loopContext } from '../support/loops.ts'
 
 const db = testDatabase()
-const last = async () => (await nextDue(db.pool, { pass: 'turns' })).last
-const turnsOf = () => new Turns(db.pool, { name: 'turns', intervalMs: 60_000 })
+/** In so many milliseconds there is something to do; undefined: nobody knows of anything. */
+let dueMs: number | undefined
+const turnsOf = (lookout = createLookout(db.pool)) =>
+  new Turns(db.pool, { name: 'turns', lookout, dueMs: () => dueMs, anywayMs: () => 60_000 })
+const isMine = async (turns: Turns) => (await turns.look({ fresh: true })).mine
 const age = (interval: string) =>
   db.sql(`update forgeq.loops set last_pass_at = clock_timestamp() - interval '${interval}' where name = 'turns'`)
 
+beforeEach(async () => {
+  dueMs = undefined
+  await db.sql('delete from forgeq.loops')
+})
+
 describe('turns', () => {
   test("the first pass is anybody's", async () => {
-    await db.sql('delete from forgeq.loops')
-    expect(turnsOf().isMine({ due: false, last: await last() })).toBe(true)
+    expect(await isMine(turnsOf())).toBe(true)
   })
 
   test('who made the last pass makes the next one the moment that something is due; the others leave it to him', async () => {
     const [first, second] = [turnsOf(), turnsOf()]
     await first.made()
-    const seen = await last()
-    expect(first.leads(seen)).toBe(true)
-    expect(first.delayMs(seen)).toBe(0)
-    expect(first.isMine({ due: false, last: seen })).toBe(false)
-    expect(first.isMine({ due: true, last: seen })).toBe(true)
-    expect(second.leads(seen)).toBe(false)
-    expect(second.delayMs(seen)).toBeGreaterThan(0)
-    expect(second.isMine({ due: true, last: seen })).toBe(false)
+    expect(await isMine(first)).toBe(false)
+    dueMs = 300
+    expect(await first.look({ fresh: true })).toMatchObject({ mine: false, nextMs: 300 })
+    const { nextMs } = await second.look({ fresh: true })
+    expect(nextMs).toBeGreaterThanOrEqual(500)
+    expect(nextMs).toBeLessThanOrEqual(700)
+    dueMs = -1
+    expect(await isMine(first)).toBe(true)
+    expect(await isMine(second)).toBe(false)
   })
 
-  test('another steps in when what is due has been left for half a second', async () => {
+  test('another steps in when what is due has been left, and he that made the last pass is the one from then on', async () => {
     const [first, second] = [turnsOf(), turnsOf()]
     await first.made()
     await age('500 ms')
-    expect(second.isMine({ due: false, last: await last() })).toBe(false)
-    expect(second.isMine({ due: true, last: await last() })).toBe(true)
+    expect(await isMine(second)).toBe(false)
+    dueMs = -100
+    expect(await isMine(second)).toBe(false)
+    dueMs = -200
+    expect(await isMine(second)).toBe(true)
     await second.made()
-    expect(first.isMine({ due: true, last: await last() })).toBe(false)
+    expect(await isMine(first)).toBe(false)
   })
 
   test.each(['59 s', '-59 s'])("a pass is anybody's when the last one is %s old", async (interval) => {
     await turnsOf().made()
     await age(interval)
-    expect(turnsOf().isMine({ due: false, last: await last() })).toBe(true)
+    expect(await isMine(turnsOf())).toBe(true)
+  })
+
+  test('nobody steps in for what was seen a while ago and has been done since', async () => {
+    const lookout = createLookout(db.pool)
+    const [first, second] = [turnsOf(), turnsOf(lookout)]
+    await first.made()
+    await age('50 s')
+    await lookout.look()
+    await first.made()
+    expect(await second.look({ fresh: false })).toMatchObject({ mine: false })
   })
 })
 

@@ -3,8 +3,9 @@ import { DEFAULTS } from '../../src/config.ts'
 import { decideLost } from '../../src/loops/lost-jobs.ts'
 import { keepingOf } from '../../src/queue/create.ts'
 import type { Database } from '../../src/store/database.ts'
+import { lookAround } from '../../src/store/look.ts'
 import { lockLostJobs, recoverJobs } from '../../src/store/recovery.ts'
-import { endExpiredSessions, endSession, nextExpiry, pruneSessions } from '../../src/store/sessions.ts'
+import { endExpiredSessions, endSession, pruneSessions } from '../../src/store/sessions.ts'
 import { untilWaiting } from '../support/caller.ts'
 import { rawSql, testDatabase } from '../support/database.ts'
 import { insertJob, insertSession, jobOf } from '../support/factory.ts'
@@ -126,10 +127,10 @@ describe('sessions', () => {
       await insertSession(db.pool, { ended: 'stopped', endedMsAgo: 25 * 3_600_000, startedUpto: 3 }),
     ]
     await insertJob(db.pool, { state: 'running', session: holding })
-    expect((await nextExpiry(db.pool, { pass: 'recovery' })).expiryMs).toBeLessThanOrEqual(0)
+    expect((await lookAround(db.pool, { guess: false })).expiryMs).toBeLessThanOrEqual(0)
     expect(await endExpiredSessions(db.pool)).toBe(1)
     expect(await endExpiredSessions(db.pool)).toBe(0)
-    expect((await nextExpiry(db.pool, { pass: 'recovery' })).expiryMs).toBeGreaterThan(5_000)
+    expect((await lookAround(db.pool, { guess: false })).expiryMs).toBeGreaterThan(5_000)
     await endSession(db.pool, { sessionId: expired, reason: 'stopped' })
     const reasons = await db.sql<{ id: string; end_reason: string }>(
       'select id, end_reason from forgeq.sessions where id = $1',

@@ -1,0 +1,118 @@
+import type { Database } from './database.ts'
+import { lookAround, type Sight } from './look.ts'
+import type { LastPass } from './passes.ts'
+
+/** What was seen, as of now. */
+export interface RecentSight extends Sight {
+  /** So old; 0: just seen. */
+  ageMs: number
+  /** Whoever waits for something that a look would find looks again after this. */
+  goodForMs: number
+}
+
+/** Told of each look; undefined: the store did not answer, there may be anything. */
+export type Watcher = (sight: Sight | undefined) => void
+
+export interface Lookout {
+  /** What there is to do; `fresh`: as of now, otherwise as of a second ago at most. @throws `unavailable` */
+  look(options?: { fresh?: boolean }): Promise<RecentSight>
+  /** Looks once a second for as long as anybody watches. Returns what ends it. */
+  watch(watcher: Watcher): () => void
+}
+
+/** What waits to be noticed is noticed within a second: a look is not used for longer. Not all processes at once. */
+const GOOD_FOR_MS = 950
+const JITTER = 0.05
+/** Nobody else has looked, or there is no answer. */
+const LATE_MS = 1_000
+/** A look that takes long walks over what is no more but cannot be removed yet: for so many times as long it is spared that. */
+const SPARED = 50
+
+interface Seen {
+  sight: Sight
+  /** When the look began, and when it was answered. */
+  at: number
+  answeredAt: number
+  goodForMs: number
+}
+
+/** The eyes of a process: whoever wants to know what there is to do shares one look a second with all others. */
+export function createLookout(db: Database): Lookout {
+  const watchers = new Set<Watcher>()
+  let seen: Seen | undefined
+  let looking: Promise<Sight> | undefined
+  let guessUntil = 0
+  let timer: NodeJS.Timeout | undefined
+
+  const tell = (sight: Sight | undefined) => {
+    for (const watcher of watchers) watcher(sight)
+  }
+
+  async function lookNow(): Promise<Sight> {
+    const at = performance.now()
+    const guess = at < guessUntil
+    try {
+      const sight = await lookAround(db, { guess })
+      if (!guess) guessUntil = at + sight.tookMs * SPARED
+      seen = { sight, at, answeredAt: performance.now(), goodForMs: GOOD_FOR_MS * (1 - JITTER * Math.random()) }
+      tell(sight)
+      return sight
+    } catch (error) {
+      tell(undefined)
+      throw error
+    } finally {
+      arm()
+    }
+  }
+
+  function arm(): void {
+    clearTimeout(timer)
+    if (watchers.size === 0) return
+    timer = setTimeout(() => {
+      arm()
+      if (looking) tell(undefined)
+      else lookShared().catch(() => {}) // the watchers have been told
+    }, LATE_MS)
+  }
+
+  function lookShared(): Promise<Sight> {
+    looking ??= lookNow().finally(() => (looking = undefined))
+    return looking
+  }
+
+  return {
+    async look({ fresh = false } = {}) {
+      const known = () => seen && performance.now() - seen.at < seen.goodForMs
+      if (fresh) {
+        // One that is under way may have begun before what the caller knows of.
+        await looking?.catch(() => {})
+        await lookShared()
+      } else if (!known()) await lookShared()
+      return asOfNow(seen!)
+    },
+    watch(watcher) {
+      watchers.add(watcher)
+      if (watchers.size === 1) arm()
+      return () => {
+        watchers.delete(watcher)
+        if (watchers.size === 0) clearTimeout(timer)
+      }
+    },
+  }
+}
+
+function asOfNow({ sight, at, answeredAt, goodForMs }: Seen): RecentSight {
+  const now = performance.now()
+  const ageMs = now - at
+  // From the answer on, which comes after the store's look at its clock: nothing seems due before it is.
+  const later = (ms: number | undefined) => (ms === undefined ? undefined : ms - (now - answeredAt))
+  const older = ({ at: passedAt, agoMs }: LastPass): LastPass => ({ at: passedAt, agoMs: agoMs + now - answeredAt })
+  return {
+    ...sight,
+    dueMs: later(sight.dueMs),
+    expiryMs: later(sight.expiryMs),
+    passes: new Map([...sight.passes].map(([name, pass]) => [name, older(pass)])),
+    ageMs,
+    goodForMs: goodForMs - ageMs,
+  }
+}
