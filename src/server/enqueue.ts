@@ -46,14 +46,16 @@ async function readBulk(context: HttpContext, { config }: ServerContext): Promis
   return parseBulk(body, { maxPayloadBytes: config.maxPayloadBytes }, traceOf(context))
 }
 
-/** `lines` gets the number of each job's line. */
-async function readNdjson(context: HttpContext, { config }: ServerContext, lines: number[]): Promise<ParsedBulk> {
+/** `numbers` gets the number of each job's line. */
+async function readNdjson(context: HttpContext, { config }: ServerContext, numbers: number[]): Promise<ParsedBulk> {
   const { maxPayloadBytes } = config
   const collector = createBulkCollector({ maxPayloadBytes }, traceOf(context))
   const limits = { maxLineBytes: maxJobBytes({ maxPayloadBytes }), maxBytes: MAX_BULK_BYTES }
-  for await (const { number, text } of readLines(context, limits)) {
-    lines.push(number)
-    if (!collector.add(text, `line ${number}`)) break
+  for await (const lines of readLines(context, limits)) {
+    for (const { number, text } of lines) {
+      numbers.push(number)
+      if (!collector.add(text, `line ${number}`)) return collector.finish()
+    }
   }
   return collector.finish()
 }

@@ -3,6 +3,7 @@ import { checkJson, memberSpans } from '../job/json.ts'
 import { BACKOFF_FIELD_NAMES, ENQUEUE_FIELD_NAMES, EnqueueFields, UNSUPPORTED_FIELDS } from './enqueue-fields.ts'
 import { failure, mergeFailures, type Failure } from './failure.ts'
 import { checkPayload, newJob, type EnqueueDefaults, type EnqueueLimits, type ParsedEnqueue } from './new-job.ts'
+import { plainJob } from './plain-job.ts'
 import { problemsOf } from './problems-of.ts'
 
 /**
@@ -46,6 +47,16 @@ export function enqueueFromFields(
   payloadJson: string | undefined,
   limits: EnqueueLimits,
   defaults: EnqueueDefaults = {},
+): ParsedEnqueue {
+  return plainJob(fields, payloadJson, limits, defaults) ?? jobBySchema(fields, payloadJson, limits, defaults)
+}
+
+/** The same for any fields, right or wrong. */
+export function jobBySchema(
+  fields: Record<string, unknown>,
+  payloadJson: string | undefined,
+  limits: EnqueueLimits,
+  defaults: EnqueueDefaults,
 ): ParsedEnqueue {
   const failures = [checkPayload(payloadJson, limits), checkTogether(fields, defaults)].filter(
     (found) => found !== undefined,

@@ -23,7 +23,7 @@ export type ParsedEnqueue = { job: NewJob; code?: never; problems?: never } | Fa
 export type JobFields = z.output<typeof EnqueueFields>
 
 /** The job that checked fields and a checked payload come to, with the defaults of what they do not say. */
-export function newJob(fields: JobFields, payloadJson: string, defaults: EnqueueDefaults = {}): NewJob {
+export function newJob(fields: JobFields, payloadJson: string, defaults: EnqueueDefaults): NewJob {
   const job: NewJob = {
     type: fields.type,
     queue: fields.queue ?? DEFAULT_QUEUE,

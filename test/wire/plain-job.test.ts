@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { enqueueFromFields } from '../../src/wire/enqueue-body.ts'
+import { jobBySchema } from '../../src/wire/enqueue-body.ts'
 import { plainJob } from '../../src/wire/plain-job.ts'
 
 const LIMITS = { maxPayloadBytes: 100 }
@@ -52,15 +52,16 @@ const fields = fc
     ),
   )
 const payload = fc.constantFrom(undefined, '{}', ' [1, 2] ', '{"a":1,"a":2}', '"\\u0000"', `"${'x'.repeat(100)}"`)
+const defaults = fc.constantFrom({}, { idempotencyKey: 'one' }, { idempotencyKey: 'two', traceparent: '00-1-2-00' })
 
 test('says of a job exactly what the schema says, or nothing', () => {
   let said = 0
   fc.assert(
-    fc.property(fields, payload, (given, payloadJson) => {
-      const plain = plainJob(given, payloadJson, LIMITS)
+    fc.property(fields, payload, defaults, (given, payloadJson, headers) => {
+      const plain = plainJob(given, payloadJson, LIMITS, headers)
       if (plain === undefined) return
       said += 1
-      expect(plain).toStrictEqual(enqueueFromFields(given, payloadJson, LIMITS))
+      expect(plain).toStrictEqual(jobBySchema(given, payloadJson, LIMITS, headers))
     }),
     { numRuns: 5_000 },
   )
