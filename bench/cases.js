@@ -1,15 +1,18 @@
 const QUEUES = [
   'forgeq',
+  'forgeq-node20',
   'floor',
   'graphile-worker',
   'graphile-worker-default',
   'pg-boss',
   'pg-boss-default',
+  'bullmq-postgres',
   'bullmq',
   'bullmq-fsync',
 ]
-const SQL = ['forgeq', 'floor', 'graphile-worker', 'pg-boss']
-const TUNED = ['forgeq', 'floor', 'graphile-worker', 'pg-boss', 'bullmq']
+const TUNED_ON_SQL = ['forgeq', 'floor', 'graphile-worker', 'pg-boss']
+const SQL = [...TUNED_ON_SQL, 'bullmq-postgres']
+const TUNED = [...TUNED_ON_SQL, 'bullmq']
 
 const rate = { name: 'perSecond', unit: 'jobs/s', better: 'more' }
 const p50 = { name: 'p50Ms', unit: 'p50 ms', better: 'less' }
@@ -36,7 +39,7 @@ export const CASES = [
 
   ...[
     { name: 'backlog-1m', waiting: 'backlog' },
-    { name: 'backlog-10m', waiting: 'large-backlog', systems: SQL, optional: true },
+    { name: 'backlog-10m', waiting: 'large-backlog', systems: TUNED_ON_SQL, optional: true },
     { name: 'snapshot', take: 'horizon', beside: 'snapshot', systems: SQL },
     { name: 'prepared', take: 'horizon', beside: 'prepared', systems: SQL },
     { name: 'history-10m', history: 'history', systems: ['forgeq', 'pg-boss'] },
@@ -77,7 +80,7 @@ export const CASES = [
     kind: 'sustained',
     callers: 32,
     concurrency: 100,
-    systems: [...TUNED, 'bullmq-fsync'],
+    systems: [...TUNED, 'bullmq-postgres', 'bullmq-fsync'],
     figures: [
       { ...rate, unit: 'finished/s' },
       { name: 'enqueuedPerSecond', unit: 'enqueued/s', better: 'more' },
@@ -89,7 +92,7 @@ export const CASES = [
     group: 'both at once',
     kind: 'start-latency',
     concurrency: 10,
-    systems: [...TUNED, 'graphile-worker-default', 'bullmq-fsync'],
+    systems: [...TUNED, 'graphile-worker-default', 'bullmq-postgres', 'bullmq-fsync'],
     figures: [p50, p99],
   },
 

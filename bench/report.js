@@ -91,7 +91,10 @@ function cellOf(cases, { benchCase, figure }) {
 function comparisons(summary, columns) {
   const compared = [
     { title: 'forgeq ÷ floor', others: ({ floor }) => [floor] },
-    { title: 'forgeq ÷ best on PostgreSQL', others: () => ['graphile-worker', 'graphile-worker-default', 'pg-boss'] },
+    {
+      title: 'forgeq ÷ best on PostgreSQL',
+      others: () => ['graphile-worker', 'graphile-worker-default', 'pg-boss', 'bullmq-postgres'],
+    },
     { title: 'forgeq ÷ bullmq', others: () => ['bullmq'] },
     { title: 'forgeq ÷ bullmq-fsync', others: () => ['bullmq-fsync'] },
   ]

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { deferred } from '../deferred.js'
 import { createLedger } from '../ledger.js'
 
 const STALLED_AFTER_MS = 60_000
@@ -46,7 +47,7 @@ export async function measurePartOf(system, { jobs, concurrency, waiting, schedu
 
 async function startWorker(system, { jobs, concurrency, handlerMs, mostJobs }) {
   const ledger = createLedger(mostJobs)
-  const all = Promise.withResolvers()
+  const all = deferred()
   const cpuBefore = process.cpuUsage()
   const startedAt = performance.now()
   const stop = await system.drain({
