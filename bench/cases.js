@@ -1,3 +1,5 @@
+import { FEATURES } from './systems/forgeq-features.js'
+
 const QUEUES = [
   'forgeq',
   'forgeq-node20',
@@ -26,7 +28,8 @@ const peak = { name: 'workerPeakMb', unit: 'MB peak', better: 'less' }
 
 /**
  * What is measured, in the order of the tables, a table a group. `systems` take part, `floor` is what ForgeQ is set
- * against, `besides` names the case whose figure says what this one costs. An `optional` case runs when it is named.
+ * against, `besides` names the case whose figure says what this one costs, `isRow` makes the case
+ * a row of its table instead of a column. An `optional` case runs when it is named.
  */
 export const CASES = [
   { name: 'enqueue-1', group: 'enqueue', kind: 'enqueue', callers: 1, perCall: 1 },
@@ -150,4 +153,20 @@ export const CASES = [
       { name: 'indexEntries', unit: 'index entries', better: 'less' },
     ],
   },
+
+  ...Object.keys(FEATURES).map((feature) => ({
+    name: `with-${feature}`,
+    group: 'features',
+    kind: 'feature',
+    feature,
+    concurrency: 10,
+    systems: ['forgeq'],
+    besides: 'with-plain',
+    isRow: true,
+    figures: [
+      { name: 'enqueueCpuUs', unit: 'µs enqueuer', better: 'less' },
+      { name: 'workerCpuUs', unit: 'µs worker', better: 'less' },
+      { name: 'databaseCpuUs', unit: 'µs PostgreSQL', better: 'less' },
+    ],
+  })),
 ].map((benchCase) => ({ systems: QUEUES, floor: 'floor', figures: [rate], optional: false, ...benchCase }))

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
+import { parentOf } from '../process-figures.js'
 import { endPrepared, holdHorizon } from './horizon.js'
 
 const EMBEDDED = new URL('../../dist/embedded/index.js', import.meta.url)
@@ -46,6 +47,11 @@ export async function startPostgres({ databaseUrl }) {
                           from pg_stat_database where datname = $1`
           const { rows } = await admin.query(text, [database])
           return { transactions: rows[0].transactions, pids: isLocal ? rows[0].pids : [] }
+        },
+        /** The parent of all its processes, where they can be looked at. */
+        async postmasterPid() {
+          const { rows } = await admin.query('select pg_backend_pid() as pid')
+          return isLocal ? parentOf(rows[0].pid) : undefined
         },
         query: async (text, values) => (await admin.query(text, values)).rows,
         walPosition: async () => (await admin.query('select pg_current_wal_insert_lsn() as lsn')).rows[0].lsn,

@@ -9,9 +9,10 @@ import { NODE_20 } from '../nodes.js'
  * An adapter exports `open({ databaseUrl, redis, tuned })`, which starts nothing and resolves to
  *   setup()                          makes its tables in a fresh store
  *   enqueueOne(payload)              resolves when the job is acknowledged
- *   enqueueMany(payloads)            resolves when all of them are, in one call of the system's own
+ *   enqueueMany(payloads, feature)   resolves when all of them are, in one call of the system's own
  *   storedNumbers()                  the job numbers (payload.n) of all waiting jobs
- *   drain({ concurrency, handle })   starts a worker that calls `handle(n)` for each job, and waits where that
+ *   drain({ concurrency, handle, feature })
+ *                                    starts a worker that calls `handle(n)` for each job, and waits where that
  *                                    gives a promise; resolves to its stop()
  *   unfinished()                     how many jobs are not completed
  *   fillHistory(count)               makes so many finished jobs, where the system keeps them
