@@ -8,7 +8,7 @@ export const USAGE = `node bench/run.js [options]
   --quick             small and once: shows that everything runs and that no ratio to the floor has fallen by half
   --runs 3            measurements of each system in each case, in turn
   --only a,b          these systems: ${wrapped(SYSTEMS)}
-  --case a,b          these cases: ${wrapped(CASES.filter(({ optional }) => !optional))};
+  --case a,b          these cases, or all of a group such as "features": ${wrapped(CASES.filter(({ optional }) => !optional))};
                       only by name: ${wrapped(CASES.filter(({ optional }) => optional))}
 ${SIZES.map(({ name, full, says }) => `  ${`--${name} ${full}`.padEnd(25)} ${says}\n`).join('')}\
   --database-url url  another PostgreSQL than ForgeQ's embedded one, as a superuser
@@ -43,11 +43,11 @@ export function parseArguments(argv) {
 function chosen(flag, list, all) {
   if (list === undefined) return all
   const names = list.split(',').map((name) => name.trim())
-  const unknown = names.filter((name) => !all.some((entry) => entry.name === name))
+  const unknown = names.filter((name) => !all.some((entry) => [entry.name, entry.group].includes(name)))
   if (unknown.length > 0) {
     throw new Error(`${flag} does not know ${unknown.join(', ')}: there are ${all.map(({ name }) => name).join(', ')}.`)
   }
-  return all.filter(({ name }) => names.includes(name))
+  return all.filter(({ name, group }) => names.includes(name) || names.includes(group))
 }
 
 function wrapped(entries) {

@@ -1,15 +1,20 @@
+import { FEATURES } from './systems/forgeq-features.js'
+
 const QUEUES = [
   'forgeq',
+  'forgeq-node20',
   'floor',
   'graphile-worker',
   'graphile-worker-default',
   'pg-boss',
   'pg-boss-default',
+  'bullmq-postgres',
   'bullmq',
   'bullmq-fsync',
 ]
-const SQL = ['forgeq', 'floor', 'graphile-worker', 'pg-boss']
-const TUNED = ['forgeq', 'floor', 'graphile-worker', 'pg-boss', 'bullmq']
+const TUNED_ON_SQL = ['forgeq', 'floor', 'graphile-worker', 'pg-boss']
+const SQL = [...TUNED_ON_SQL, 'bullmq-postgres']
+const TUNED = [...TUNED_ON_SQL, 'bullmq']
 
 const rate = { name: 'perSecond', unit: 'jobs/s', better: 'more' }
 const p50 = { name: 'p50Ms', unit: 'p50 ms', better: 'less' }
@@ -27,8 +32,9 @@ const peak = { name: 'workerPeakMb', unit: 'MB peak', better: 'less' }
 
 /**
  * What is measured, in the order of the tables, a table a group. `systems` take part, `floor` is what ForgeQ is set
- * against, `besides` names the case whose figure says what this one costs. An `optional` case runs when it is named. `postgres` are settings
- * that the embedded server needs for it.
+ * against, `besides` names the case whose figure says what this one costs, `isRow` makes the case a row of its table
+ * instead of a column. An `optional` case runs when it is named. `postgres` are settings that the embedded server needs
+ * for it.
  */
 export const CASES = [
   { name: 'enqueue-1', group: 'enqueue', kind: 'enqueue', callers: 1, perCall: 1 },
@@ -41,7 +47,7 @@ export const CASES = [
 
   ...[
     { name: 'backlog-1m', waiting: 'backlog' },
-    { name: 'backlog-10m', waiting: 'large-backlog', systems: SQL, optional: true },
+    { name: 'backlog-10m', waiting: 'large-backlog', systems: TUNED_ON_SQL, optional: true },
     { name: 'snapshot', take: 'horizon', beside: 'snapshot', systems: SQL },
     { name: 'prepared', take: 'horizon', beside: 'prepared', systems: SQL },
     { name: 'history-10m', history: 'history', systems: ['forgeq', 'pg-boss'] },
@@ -82,7 +88,7 @@ export const CASES = [
     kind: 'sustained',
     callers: 32,
     concurrency: 100,
-    systems: [...TUNED, 'bullmq-fsync'],
+    systems: [...TUNED, 'bullmq-postgres', 'bullmq-fsync'],
     figures: [
       { ...rate, unit: 'finished/s' },
       { name: 'enqueuedPerSecond', unit: 'enqueued/s', better: 'more' },
@@ -94,7 +100,7 @@ export const CASES = [
     group: 'both at once',
     kind: 'start-latency',
     concurrency: 10,
-    systems: [...TUNED, 'graphile-worker-default', 'bullmq-fsync'],
+    systems: [...TUNED, 'graphile-worker-default', 'bullmq-postgres', 'bullmq-fsync'],
     figures: [p50, p99],
   },
 
@@ -160,4 +166,20 @@ export const CASES = [
       { name: 'indexEntries', unit: 'index entries', better: 'less' },
     ],
   },
+
+  ...Object.keys(FEATURES).map((feature) => ({
+    name: `with-${feature}`,
+    group: 'features',
+    kind: 'feature',
+    feature,
+    concurrency: 10,
+    systems: ['forgeq'],
+    besides: 'with-plain',
+    isRow: true,
+    figures: [
+      { name: 'enqueueCpuUs', unit: 'µs enqueuer', better: 'less' },
+      { name: 'workerCpuUs', unit: 'µs worker', better: 'less' },
+      { name: 'databaseCpuUs', unit: 'µs PostgreSQL', better: 'less' },
+    ],
+  })),
 ].map((benchCase) => ({ systems: QUEUES, floor: 'floor', figures: [rate], optional: false, ...benchCase }))

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import os from 'node:os'
+import { NODE_20 } from './nodes.js'
 
 /** What the figures were measured on: without this they mean nothing. */
 export function describeMachine() {
@@ -10,6 +11,7 @@ export function describeMachine() {
     memoryGb: Math.round(os.totalmem() / 2 ** 30),
     system: `${os.type()} ${os.release()} ${os.arch()}`,
     node: process.version,
+    node20: NODE_20 ? execFileSync(NODE_20, ['--version'], { encoding: 'utf8' }).trim() : null,
     redis: redisVersion(),
     packages: Object.fromEntries(
       ['bullmq', 'graphile-worker', 'pg', 'pg-boss'].map((name) => [name, versionOf(`node_modules/${name}`)]),

@@ -10,7 +10,7 @@ const PROCESS = fileURLToPath(new URL('./measure/process.js', import.meta.url))
  * ends before.
  */
 export function startRole(system, store, role, options, { command = [] } = {}) {
-  const [execPath, ...execArgv] = [...command, process.execPath]
+  const [execPath, ...execArgv] = [...command, system.node ?? process.execPath]
   const child = fork(PROCESS, { serialization: 'advanced', execPath, execArgv })
   const events = new EventEmitter()
   let result = { failure: `the ${role} process ended without a result` }

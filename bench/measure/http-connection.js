@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { deferred } from '../deferred.js'
 
 const END_OF_HEAD = Buffer.from('\r\n\r\n')
 const LAST_CHUNK = Buffer.from('\r\n0\r\n\r\n')
@@ -28,7 +29,7 @@ export async function openConnection(url, path, contentType) {
   return {
     /** Sends a body; resolves to the status once the whole answer is there. */
     post(body) {
-      waiting = Promise.withResolvers()
+      waiting = deferred()
       socket.write(`${head}${Buffer.byteLength(body)}\r\n\r\n${body}`)
       return waiting.promise
     },

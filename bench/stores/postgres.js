@@ -66,6 +66,11 @@ export async function startPostgres({ databaseUrl, cases }) {
           const { transactions, pids } = rows[0]
           return { statements: await statements(), transactions, postmaster, pids: postmaster ? pids : [] }
         },
+        /** The parent of all its processes, where they can be looked at. */
+        async postmasterPid() {
+          const { rows } = await admin.query('select pg_backend_pid() as pid')
+          return isLocal ? parentOf(rows[0].pid) : undefined
+        },
         query: async (text, values) => (await admin.query(text, values)).rows,
         walPosition: async () => (await admin.query('select pg_current_wal_insert_lsn() as lsn')).rows[0].lsn,
         holdHorizon: (kind) => holdHorizon(address.databaseUrl, kind),

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { ForgeQ, defineJob } from '../../dist/index.js'
+import { FEATURES } from './forgeq-features.js'
 import { multiplyRows } from './multiply-rows.js'
 
 const TYPE = 'bench'
@@ -18,7 +19,10 @@ export async function open({ databaseUrl }) {
 
     enqueueOne: (payload) => forgeq.enqueue(TYPE, payload),
 
-    enqueueMany: (payloads) => forgeq.enqueueMany(payloads.map((payload) => [TYPE, payload])),
+    enqueueMany(payloads, feature = 'plain') {
+      const { options } = FEATURES[feature]
+      return forgeq.enqueueMany(payloads.map((payload) => [TYPE, payload, options?.(payload.n)]))
+    },
 
     async storedNumbers() {
       const text = `select (payload->>'n')::int from forgeq.jobs where state = 'pending'`
@@ -26,11 +30,24 @@ export async function open({ databaseUrl }) {
       return rows.map(([n]) => n)
     },
 
-    async drain({ concurrency, handle }) {
-      const job = defineJob({ type: TYPE, run: async (payload) => handle(payload.n) })
+    async drain({ concurrency, handle, feature = 'plain' }) {
+      const { finish } = FEATURES[feature]
+      const ofDriver = finish && new pg.Pool({ connectionString: databaseUrl, max: concurrency })
+      const job = defineJob({
+        type: TYPE,
+        run: finish
+          ? (payload, running) => {
+              handle(payload.n)
+              return finish(running, ofDriver)
+            }
+          : async (payload) => handle(payload.n),
+      })
       const worker = forgeq.worker({ jobs: [job], concurrency })
       await worker.start()
-      return () => worker.stop()
+      return async () => {
+        await worker.stop()
+        await ofDriver?.end()
+      }
     },
 
     async unfinished() {

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import { ForgeQError } from '../errors.ts'
 import { does, leaf, type Cli, type Invocation } from './command.ts'
-import { enqueueLines } from './enqueue-lines.ts'
 import { UsageError } from './failure.ts'
 import { readPayload } from './payload.ts'
 import { announce, nextSteps, waitForEnd } from './enqueued.ts'
+import { plainJob } from '../wire/plain-job.ts'
 import { withApp } from './session.ts'
 import { readSettings } from './settings.ts'
 
@@ -78,6 +78,7 @@ export function enqueueCommand(cli: Cli): Command {
     if (flags.ndjson) {
       if (flags.payload !== undefined) throw new UsageError('--payload and --ndjson exclude each other')
       if (flags.wait) throw new UsageError('--wait and --ndjson exclude each other')
+      const { enqueueLines } = await import('./enqueue-lines.ts')
       return enqueueLines(invocation, fields)
     }
     return enqueueOne(invocation, fields, flags)
@@ -93,8 +94,9 @@ async function enqueueOne(
   if (fields.type === undefined) throw new UsageError('--type is missing: which handler is to run the job?')
   const payloadJson = payload === undefined ? undefined : await readPayload(payload, io)
   const { config } = await readSettings(io, command)
-  const { enqueueFromFields } = await import('../wire/enqueue-body.ts')
-  const parsed = enqueueFromFields(fields, payloadJson, config)
+  const parsed =
+    plainJob(fields, payloadJson, config) ??
+    (await import('../wire/enqueue-body.ts')).enqueueFromFields(fields, payloadJson, config)
   if (!parsed.job) {
     const errors = parsed.problems.map(({ path, message }) => ({ path: flagOf(path), message }))
     throw new ForgeQError(parsed.code, errors.map(({ path, message }) => `${path}: ${message}`).join('; '), { errors })

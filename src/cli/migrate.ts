@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
-import { does, leaf, type Cli } from './command.ts'
+import { branch, does, leaf, type Cli } from './command.ts'
 import { withApp } from './session.ts'
 import { printTable } from './table.ts'
 
-export const migrateCommands = (cli: Cli): Command[] => [up(cli), status(cli), sql(cli)]
+export const migrateCommand = (cli: Cli): Command =>
+  branch(cli, 'migrate', "look after the database's schema", [up(cli), status(cli), sql(cli)])
 
 function up(cli: Cli): Command {
   const command = leaf(cli, {

@@ -19,7 +19,10 @@ export function processIo(): Io {
     })
   }
   return {
-    stdin: process.stdin,
+    // Opened by being looked at; few commands do.
+    get stdin() {
+      return process.stdin
+    },
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,

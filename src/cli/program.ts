@@ -1,27 +1,13 @@
 import { Command, CommanderError } from 'commander'
 import { packageVersion } from '../version.ts'
 import { branch, pathOf, type Cli } from './command.ts'
-import { configCommand } from './config.ts'
-import { devCommand } from './dev.ts'
-import { devWorkerCommand } from './dev-worker.ts'
-import { enqueueCommand } from './enqueue.ts'
 import { exitCodeOf, printFailure, UsageError } from './failure.ts'
 import type { Io } from './io.ts'
-import { jobsCancelCommand, jobsRetryCommand, jobsRunCommand } from './jobs/act.ts'
-import { jobsDeleteCommand } from './jobs/delete.ts'
-import { jobsListCommand } from './jobs/list.ts'
-import { jobsShowCommand } from './jobs/show.ts'
-import { jobsWhyCommand } from './jobs/why.ts'
-import { migrateCommands } from './migrate.ts'
-import { queuesCommands } from './queues.ts'
-import { serverCommand } from './server.ts'
-import { workerCommand } from './worker.ts'
-import { workersCommands } from './workers.ts'
 
 /** Runs one command line and gives its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted. */
 export async function run(args: readonly string[], io: Io): Promise<number> {
   const cli: Cli = { io, running: 'forgeq', json: args.includes('--json'), exitCode: 0 }
-  const root = program(cli)
+  const root = await program(cli, args)
   try {
     await root.parseAsync([...args], { from: 'user' })
     return cli.exitCode
@@ -47,27 +33,26 @@ Examples:
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`
 
-function program(cli: Cli): Command {
-  const root = branch(cli, 'forgeq', 'A durable job queue and its workers on PostgreSQL.', [
-    serverCommand(cli),
-    workerCommand(cli),
-    enqueueCommand(cli),
-    devCommand(cli),
-    branch(cli, 'jobs', 'look at jobs and act on them', [
-      jobsListCommand(cli),
-      jobsShowCommand(cli),
-      jobsWhyCommand(cli),
-      jobsRetryCommand(cli),
-      jobsRunCommand(cli),
-      jobsCancelCommand(cli),
-      jobsDeleteCommand(cli),
-    ]),
-    branch(cli, 'queues', 'look at queues, pause and resume them', queuesCommands(cli)),
-    branch(cli, 'workers', 'look at workers', workersCommands(cli)),
-    branch(cli, 'migrate', "look after the database's schema", migrateCommands(cli)),
-    configCommand(cli),
-  ])
-  root.addCommand(devWorkerCommand(cli), { hidden: true })
+/** Every command below `forgeq`, in the order of its help; its files are loaded when it is needed. */
+const COMMANDS: { name: string; hidden?: true; load: (cli: Cli) => Promise<Command> }[] = [
+  { name: 'server', load: async (cli) => (await import('./server.ts')).serverCommand(cli) },
+  { name: 'worker', load: async (cli) => (await import('./worker.ts')).workerCommand(cli) },
+  { name: 'enqueue', load: async (cli) => (await import('./enqueue.ts')).enqueueCommand(cli) },
+  { name: 'dev', load: async (cli) => (await import('./dev.ts')).devCommand(cli) },
+  { name: 'jobs', load: async (cli) => (await import('./jobs/commands.ts')).jobsCommand(cli) },
+  { name: 'queues', load: async (cli) => (await import('./queues.ts')).queuesCommand(cli) },
+  { name: 'workers', load: async (cli) => (await import('./workers.ts')).workersCommand(cli) },
+  { name: 'migrate', load: async (cli) => (await import('./migrate.ts')).migrateCommand(cli) },
+  { name: 'config', load: async (cli) => (await import('./config.ts')).configCommand(cli) },
+  { name: 'dev-worker', hidden: true, load: async (cli) => (await import('./dev-worker.ts')).devWorkerCommand(cli) },
+]
+
+/** With the one command that the line begins with, or with all: for the help, and for a suggestion. */
+async function program(cli: Cli, args: readonly string[]): Promise<Command> {
+  const root = branch(cli, 'forgeq', 'A durable job queue and its workers on PostgreSQL.', [])
+  const named = COMMANDS.filter(({ name }) => name === args[0])
+  for (const { load, hidden = false } of named.length > 0 ? named : COMMANDS)
+    root.addCommand(await load(cli), { hidden })
   root.version(packageVersion(), '-V, --version', 'show the version').addHelpText('after', EXAMPLES)
   return root
 }

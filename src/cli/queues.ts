@@ -4,7 +4,7 @@ import { formatDuration, parseDuration, DURATION_HELP } from '../job/duration.ts
 import { instantFromMs, INSTANT_HELP, parseInstant } from '../job/instant.ts'
 import { nearest } from '../job/nearest.ts'
 import { isQueueName, QUEUE_HELP } from '../job/name.ts'
-import { does, leaf, type Cli } from './command.ts'
+import { branch, does, leaf, type Cli } from './command.ts'
 import { UsageError } from './failure.ts'
 import type { Queue, QueueFigures } from './figures.ts'
 import { safeLine, type Output } from './output.ts'
@@ -19,7 +19,8 @@ const COLUMNS: Column[] = [
   ),
 ]
 
-export const queuesCommands = (cli: Cli): Command[] => [list(cli), show(cli), pause(cli), resume(cli)]
+export const queuesCommand = (cli: Cli): Command =>
+  branch(cli, 'queues', 'look at queues, pause and resume them', [list(cli), show(cli), pause(cli), resume(cli)])
 
 function list(cli: Cli): Command {
   const command = leaf(cli, {

@@ -1,5 +1,6 @@
 import type { App } from '../app.ts'
 import type { Invocation } from './command.ts'
+import { createLateLog } from './late-log.ts'
 import { colorsAllowed } from './output.ts'
 import { readSettings, type Settings } from './settings.ts'
 import type { Logger, LogOptions } from '../log.ts'
@@ -13,12 +14,17 @@ export async function withApp<T>(
   const settings = await readSettings(invocation.io, invocation.command)
   // What a command does on its way is nobody's question, unless the level was asked for.
   const quiet = settings.inForce.some(({ key, origin }) => key === 'logLevel' && origin === 'default')
-  const log = await openLog(invocation.io, settings, quiet ? 'warn' : settings.config.logLevel)
-  const app = await invocation.io.openApp({ config: settings.config, log, whenAway: 'fail', schema })
+  const level = quiet ? 'warn' : settings.config.logLevel
+  const { log, written } = createLateLog(level, () => openLog(invocation.io, settings, level))
   try {
-    return await body(app, settings)
+    const app = await invocation.io.openApp({ config: settings.config, log, whenAway: 'fail', schema })
+    try {
+      return await body(app, settings)
+    } finally {
+      await app.close()
+    }
   } finally {
-    await app.close()
+    await written()
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { does, leaf, type Cli } from './command.ts'
+import { branch, does, leaf, type Cli } from './command.ts'
 import type { WorkerFigures } from './figures.ts'
 import { idFrom } from './id.ts'
 import { safeLine, stateStyle } from './output.ts'
@@ -17,7 +17,7 @@ const COLUMNS: Column[] = [
   { title: 'HEARTBEAT', cut: 'never' },
 ]
 
-export const workersCommands = (cli: Cli): Command[] => [list(cli), show(cli)]
+export const workersCommand = (cli: Cli): Command => branch(cli, 'workers', 'look at workers', [list(cli), show(cli)])
 
 function list(cli: Cli): Command {
   const command = leaf(cli, { name: 'list', summary: 'every worker', examples: ['forgeq workers list'], list: true })

@@ -19,7 +19,7 @@ export interface MemberSpans {
  */
 export function memberSpans(text: string, start?: number): MemberSpans | undefined {
   const members = new Map<string, Span>()
-  const duplicates = new Set<string>()
+  let duplicates: Set<string> | undefined
   const end = eachPart(text, start ?? 0, '{', (from) => {
     const keyEnd = text[from] === '"' ? stringEnd(text, from) : -1
     const colon = keyEnd === -1 ? -1 : skipSpace(text, keyEnd)
@@ -28,12 +28,12 @@ export function memberSpans(text: string, start?: number): MemberSpans | undefin
     const value = skipSpace(text, colon + 1)
     const valueEnd = valueEndAt(text, value)
     if (key === undefined || valueEnd === -1) return -1
-    if (members.has(key)) duplicates.add(key)
+    if (members.has(key)) (duplicates ??= new Set()).add(key)
     else members.set(key, { start: value, end: valueEnd })
     return valueEnd
   })
   if (end === -1 || (start === undefined && skipSpace(text, end) < text.length)) return undefined
-  return { members, duplicates: [...duplicates] }
+  return { members, duplicates: duplicates ? [...duplicates] : [] }
 }
 
 /** Where the elements of an array stand, likewise. */
@@ -59,10 +59,13 @@ export function stringEnd(text: string, start: number): number {
 
 /** Index after the number, `true`, `false` or `null` that begins at `start`. */
 export function scalarEnd(text: string, start: number): number {
-  const delimiter = /[\s,\]}:[{"]/g
-  delimiter.lastIndex = start
-  return delimiter.exec(text)?.index ?? text.length
+  DELIMITER.lastIndex = start
+  return DELIMITER.test(text) ? DELIMITER.lastIndex - 1 : text.length
 }
+
+// Made once, and asked for a place and not for a match: this runs for each value of each job of a bulk.
+const DELIMITER = /[\s,\]}:[{"]/g
+const BRACKET_OR_QUOTE = /["[\]{}]/g
 
 /** Calls `read` at each part of an array or object, which returns the part's end; -1 when there is none. */
 function eachPart(text: string, start: number, open: '{' | '[', read: (from: number) => number): number {
@@ -88,15 +91,16 @@ function valueEndAt(text: string, start: number): number {
     const end = scalarEnd(text, start)
     return end > start ? end : -1
   }
-  const token = /["[\]{}]/g
-  token.lastIndex = start
   let depth = 0
-  for (let match = token.exec(text); match; match = token.exec(text)) {
-    if (match[0] === '"') {
-      token.lastIndex = stringEnd(text, match.index)
-      if (token.lastIndex <= 0) return -1
-    } else if (match[0] === '{' || match[0] === '[') depth++
-    else if (--depth === 0) return match.index + 1
+  BRACKET_OR_QUOTE.lastIndex = start
+  while (BRACKET_OR_QUOTE.test(text)) {
+    const at = BRACKET_OR_QUOTE.lastIndex - 1
+    const found = text[at]
+    if (found === '"') {
+      BRACKET_OR_QUOTE.lastIndex = stringEnd(text, at)
+      if (BRACKET_OR_QUOTE.lastIndex <= 0) return -1
+    } else if (found === '{' || found === '[') depth++
+    else if (--depth === 0) return at + 1
   }
   return -1
 }

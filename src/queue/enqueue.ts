@@ -1,13 +1,13 @@
-import { uuidv7 } from 'uuidv7'
 import { isForgeQError } from '../errors.ts'
 import type { NewJob } from '../job/job.ts'
 import { callersTransaction, requireFreshSnapshots } from '../store/caller-transaction.ts'
 import type { Database, DatabasePool } from '../store/database.ts'
-import { type Inserted, insertJobs, limitLockWait, type StorableJob } from '../store/enqueue.ts'
+import { insertJobs, limitLockWait, type StorableJob } from '../store/enqueue.ts'
 import { createdJob } from './created-job.ts'
 import { type GuardedJob, insertGuarded, type PathOf, type Stored } from './guarded-inserts.ts'
 import type { CallerTransaction, Enqueued, EnqueueOptions } from './job-queue.ts'
 import { meaningOf } from './meaning.ts'
+import { newId } from './new-id.ts'
 import type { Notifier } from './notifier.ts'
 import { createSharedInserts } from './shared-inserts.ts'
 import { Turnstile } from './turnstile.ts'
@@ -24,7 +24,7 @@ const isGuarded = (job: NewJob) => job.id !== undefined || job.idempotencyKey !=
 
 const guarded = (job: NewJob): GuardedJob => ({
   ...job,
-  id: job.id ?? uuidv7(),
+  id: job.id ?? newId(),
   given: job.id !== undefined,
   meaning: meaningOf(job),
 })
@@ -36,10 +36,11 @@ const enqueued = (job: GuardedJob, stored: Stored): Enqueued => {
 }
 
 const MOST_BYTES = 67_108_864
-const MOST_JOBS = 20_000
+/** What one statement takes lives in memory many times over: as jobs, as JSON, as bytes, as rows. */
+const MOST_JOBS = 2_000
 
-function chunks(jobs: readonly StorableJob[]): StorableJob[][] {
-  const parts: StorableJob[][] = [[]]
+function chunks(jobs: readonly NewJob[]): NewJob[][] {
+  const parts: NewJob[][] = [[]]
   let bytes = 0
   for (const job of jobs) {
     if (parts.at(-1)!.length >= MOST_JOBS || bytes > MOST_BYTES) {
@@ -75,7 +76,7 @@ export function createEnqueuer(db: DatabasePool, notifier: Notifier): Enqueuer {
     tx: CallerTransaction | undefined,
     pathOf: PathOf,
   ): Promise<Enqueued[]> {
-    const prepared = jobs.map((job) => (isGuarded(job) ? guarded(job) : { ...job, id: uuidv7(), given: false }))
+    const prepared = jobs.map((job) => (isGuarded(job) ? guarded(job) : { ...job, id: newId(), given: false }))
     const stored =
       tx !== undefined
         ? await insertInto(callersTransaction(tx), prepared, pathOf)
@@ -93,22 +94,18 @@ export function createEnqueuer(db: DatabasePool, notifier: Notifier): Enqueuer {
     return insertGuarded(tx, prepared, pathOf)
   }
 
+  /** One statement, or several in a transaction. */
   async function insertAllPlain(jobs: readonly NewJob[], tx: CallerTransaction | undefined): Promise<Enqueued[]> {
-    const prepared: StorableJob[] = jobs.map((job) => ({ ...job, id: uuidv7() }))
-    const inserted = await insertAll(prepared, tx)
-    return prepared.map((job) => ({ created: true, job: createdJob(job, inserted.get(job.id)!) }))
+    const parts = chunks(jobs)
+    const insertParts = async (into: Database) => (await inTurn(parts, (part) => insertPart(into, part))).flat()
+    if (tx !== undefined) return insertParts(callersTransaction(tx))
+    return parts.length === 1 ? insertPart(db, jobs) : db.transaction(insertParts)
   }
 
-  /** One statement, or several in a transaction where Postgres would not take so much in one. */
-  async function insertAll(jobs: readonly StorableJob[], tx: CallerTransaction | undefined) {
-    const parts = chunks(jobs)
-    const insertParts = async (into: Database): Promise<Inserted> => {
-      const inserted = await inTurn(parts, (part) => insertJobs(into, part))
-      const partOf = new Map(parts.flatMap((part, index) => part.map(({ id }) => [id, inserted[index]!])))
-      return { get: (id) => partOf.get(id)?.get(id) }
-    }
-    if (tx !== undefined) return insertParts(callersTransaction(tx))
-    return parts.length === 1 ? insertJobs(db, jobs) : db.transaction(insertParts)
+  async function insertPart(into: Database, jobs: readonly NewJob[]): Promise<Enqueued[]> {
+    const prepared: StorableJob[] = jobs.map((job) => ({ ...job, id: newId() }))
+    const inserted = await insertJobs(into, prepared)
+    return prepared.map((job) => ({ created: true, job: createdJob(job, inserted.get(job.id)!) }))
   }
 
   return {
@@ -132,7 +129,7 @@ export function createEnqueuer(db: DatabasePool, notifier: Notifier): Enqueuer {
   }
 
   async function insertShared(job: NewJob): Promise<Enqueued> {
-    const storable = { ...job, id: uuidv7() }
+    const storable = { ...job, id: newId() }
     try {
       return { created: true, job: createdJob(storable, await shared.insert(storable)) }
     } catch (error) {

@@ -16,38 +16,52 @@ export async function readText(context: HttpContext, maxBytes: number, share?: B
   return textOf(incoming ? await readIncoming(incoming, maxBytes, share) : await readChunks(context, maxBytes))
 }
 
+interface Line {
+  number: number
+  text: string
+}
+
 /**
- * The lines of the body as they come, with their numbers; blank ones are left out. No more than one line is held in
- * memory here, while whoever reads them may keep what they say: `share` is told of the whole.
+ * The lines of the body as they come, with their numbers, those of a chunk together; blank ones are left out. No more
+ * than a chunk and one line is held in memory here, while whoever reads them may keep what they say: `share` is told
+ * of the whole.
  *
  * @throws {ForgeQError} `payload_too_large` for a line or a body beyond its limit, `overloaded`, `invalid_json` when it is not UTF-8
  */
 export async function* readLines(
   context: HttpContext,
   { maxLineBytes, maxBytes, share }: { maxLineBytes: number; maxBytes: number; share: BodyShare },
-): AsyncGenerator<{ number: number; text: string }> {
+): AsyncGenerator<Iterable<Line>> {
   share.hold(announcedLength(context, maxBytes))
   let number = 1
   let total = 0
   let rest: Uint8Array[] = []
   let restBytes = 0
-  for await (const chunk of chunksOf(context)) {
-    total += chunk.length
-    if (total > maxBytes) throw tooLarge('the body', maxBytes)
-    share.hold(total)
+
+  function* linesOf(chunk: Uint8Array): Generator<Line> {
     let start = 0
     for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
-      const line = lineOf([...rest, chunk.subarray(start, end)], number, maxLineBytes)
+      const last = chunk.subarray(start, end)
+      const line = lineOf(rest.length === 0 ? last : Buffer.concat([...rest, last]), number, maxLineBytes)
       if (line) yield line
-      ;[rest, restBytes, start] = [[], 0, end + 1]
+      if (rest.length > 0) rest = []
+      restBytes = 0
+      start = end + 1
       number++
     }
     rest.push(chunk.subarray(start))
     restBytes += chunk.length - start
     if (restBytes > maxLineBytes) throw lineTooLarge(number, maxLineBytes)
   }
-  const line = lineOf(rest, number, maxLineBytes)
-  if (line) yield line
+
+  for await (const chunk of chunksOf(context)) {
+    total += chunk.length
+    if (total > maxBytes) throw tooLarge('the body', maxBytes)
+    share.hold(total)
+    yield linesOf(chunk)
+  }
+  const line = lineOf(Buffer.concat(rest), number, maxLineBytes)
+  if (line) yield [line]
 }
 
 /**
@@ -64,12 +78,7 @@ export function letBodyEnd({ env }: HttpContext): void {
 const LINE_FEED = 0x0a
 const BLANK = /^[ \t\r]*$/
 
-function lineOf(
-  parts: Uint8Array[],
-  number: number,
-  maxLineBytes: number,
-): { number: number; text: string } | undefined {
-  const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+function lineOf(bytes: Uint8Array, number: number, maxLineBytes: number): Line | undefined {
   if (bytes.length > maxLineBytes) throw lineTooLarge(number, maxLineBytes)
   if (!isUtf8(bytes)) throw notUtf8(`line ${number}`)
   const line = asBuffer(bytes).toString('utf8')

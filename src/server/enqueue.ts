@@ -1,9 +1,10 @@
 import { isUtf8 } from 'node:buffer'
 import { ForgeQError, isForgeQError } from '../errors.ts'
 import type { Enqueued } from '../queue/job-queue.ts'
-import { maxJobBytes, parseEnqueue, type EnqueueDefaults } from '../wire/enqueue-body.ts'
+import { maxJobBytes, parseEnqueue } from '../wire/enqueue-body.ts'
 import { createBulkCollector, parseBulk, type ParsedBulk } from '../wire/enqueue-bulk.ts'
 import { traceparentFromHeader } from '../wire/enqueue-fields.ts'
+import type { EnqueueDefaults } from '../wire/new-job.ts'
 import type { Failure } from '../wire/failure.ts'
 import { parseIdempotencyKey } from '../wire/idempotency-key.ts'
 import { jobJson } from '../wire/jobs.ts'
@@ -45,19 +46,21 @@ async function readBulk(context: HttpContext, { config, intake }: ServerContext)
   return parseBulk(body, { maxPayloadBytes: config.maxPayloadBytes }, traceOf(context))
 }
 
-/** `lines` gets the number of each job's line. */
+/** `numbers` gets the number of each job's line. */
 async function readNdjson(
   context: HttpContext,
   { config, intake }: ServerContext,
-  lines: number[],
+  numbers: number[],
 ): Promise<ParsedBulk> {
   const { maxPayloadBytes } = config
   const collector = createBulkCollector({ maxPayloadBytes }, traceOf(context))
   const share = intake.bodyOf(context)
   const limits = { maxLineBytes: maxJobBytes({ maxPayloadBytes }), maxBytes: MAX_BULK_BYTES, share }
-  for await (const { number, text } of readLines(context, limits)) {
-    lines.push(number)
-    if (!collector.add(text, `line ${number}`)) break
+  for await (const lines of readLines(context, limits)) {
+    for (const { number, text } of lines) {
+      numbers.push(number)
+      if (!collector.add(text, `line ${number}`)) return collector.finish()
+    }
   }
   return collector.finish()
 }

@@ -1,30 +1,16 @@
 import type { z } from 'zod'
-import type { NewJob } from '../job/job.ts'
-import { checkJson, joinPath, memberSpans } from '../job/json.ts'
+import { checkJson, memberSpans } from '../job/json.ts'
 import { BACKOFF_FIELD_NAMES, ENQUEUE_FIELD_NAMES, EnqueueFields, UNSUPPORTED_FIELDS } from './enqueue-fields.ts'
 import { failure, mergeFailures, type Failure } from './failure.ts'
+import { checkPayload, newJob, type EnqueueDefaults, type EnqueueLimits, type ParsedEnqueue } from './new-job.ts'
+import { plainJob } from './plain-job.ts'
 import { problemsOf } from './problems-of.ts'
-
-export const DEFAULT_QUEUE = 'default'
-export const DEFAULT_MAX_ATTEMPTS = 25
-
-export interface EnqueueLimits {
-  maxPayloadBytes: number
-}
 
 /**
  * Bytes that the JSON text of one job may take on its way in. A payload's limit is meant for what PostgreSQL stores:
  * escapes make the same value up to six times as long, and the other fields need some room.
  */
 export const maxJobBytes = ({ maxPayloadBytes }: EnqueueLimits): number => 6 * maxPayloadBytes + 65_536
-
-/** What holds for a body that does not say it itself: values of the request's headers. */
-export interface EnqueueDefaults {
-  idempotencyKey?: string | undefined
-  traceparent?: string | undefined
-}
-
-export type ParsedEnqueue = { job: NewJob; code?: never; problems?: never } | Failure
 
 /**
  * Reads the JSON text of one job. The payload stays the text it was, digit for digit; every other field is checked
@@ -62,6 +48,16 @@ export function enqueueFromFields(
   limits: EnqueueLimits,
   defaults: EnqueueDefaults = {},
 ): ParsedEnqueue {
+  return plainJob(fields, payloadJson, limits, defaults) ?? jobBySchema(fields, payloadJson, limits, defaults)
+}
+
+/** The same for any fields, right or wrong. */
+export function jobBySchema(
+  fields: Record<string, unknown>,
+  payloadJson: string | undefined,
+  limits: EnqueueLimits,
+  defaults: EnqueueDefaults,
+): ParsedEnqueue {
   const failures = [checkPayload(payloadJson, limits), checkTogether(fields, defaults)].filter(
     (found) => found !== undefined,
   )
@@ -72,47 +68,10 @@ export function enqueueFromFields(
   return { job: newJob(parsed.data, payloadJson ?? '{}', defaults) }
 }
 
-/** Another job that asks for what `like` asks for, with a payload of its own: of thousands alike the fields are checked once. */
-export function withPayload(like: NewJob, payloadJson: string, limits: EnqueueLimits): ParsedEnqueue {
-  return checkPayload(payloadJson, limits) ?? { job: { ...like, payloadJson, tags: [...like.tags] } }
-}
-
 /** A plain object with this one exception: an object without a prototype costs zod twice the time. */
 function setOwn(fields: Record<string, unknown>, name: string, value: unknown): void {
   if (name === '__proto__') Object.defineProperty(fields, name, { value, enumerable: true })
   else fields[name] = value
-}
-
-function newJob(fields: z.output<typeof EnqueueFields>, payloadJson: string, defaults: EnqueueDefaults): NewJob {
-  const job: NewJob = {
-    type: fields.type,
-    queue: fields.queue ?? DEFAULT_QUEUE,
-    payloadJson,
-    priority: fields.priority ?? 0,
-    maxAttempts: fields.max_attempts ?? DEFAULT_MAX_ATTEMPTS,
-    tags: fields.tags ?? [],
-  }
-  if (fields.id !== undefined) job.id = fields.id
-  if (fields.run_at !== undefined) job.runAt = fields.run_at
-  if (fields.delay !== undefined) job.delayMs = fields.delay
-  if (fields.expires_at !== undefined) job.expiresAt = fields.expires_at
-  if (fields.expires_in !== undefined) job.expiresInMs = fields.expires_in
-  if (fields.backoff !== undefined) job.backoff = fields.backoff
-  if (fields.timeout !== undefined) job.timeoutMs = fields.timeout
-  if (fields.keep_for !== undefined) job.keepForMs = fields.keep_for
-  const key = fields.idempotency_key ?? defaults.idempotencyKey
-  if (key !== undefined) job.idempotencyKey = key
-  const traceparent = fields.traceparent ?? defaults.traceparent
-  if (traceparent !== undefined) job.traceparent = traceparent
-  return job
-}
-
-function checkPayload(payloadJson: string | undefined, { maxPayloadBytes }: EnqueueLimits): Failure | undefined {
-  if (payloadJson === undefined) return undefined
-  const check = checkJson(payloadJson, { maxBytes: maxPayloadBytes })
-  if (check.ok) return undefined
-  const code = { syntax: 'invalid_json', value: 'invalid_job', size: 'payload_too_large' } as const
-  return failure(code[check.reason], joinPath('payload', check.path), check.message)
 }
 
 /** What no field can say alone. */

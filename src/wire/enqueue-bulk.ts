@@ -1,8 +1,9 @@
 import type { NewJob } from '../job/job.ts'
 import { elementSpans, memberSpans } from '../job/json.ts'
-import { isSyntaxError, notJson, parseEnqueue, type EnqueueDefaults, type EnqueueLimits } from './enqueue-body.ts'
+import { isSyntaxError, notJson, parseEnqueue } from './enqueue-body.ts'
 import { failure, mergeFailures, placed, type Failure } from './failure.ts'
 import { unknownName } from './problems-of.ts'
+import type { EnqueueDefaults, EnqueueLimits } from './new-job.ts'
 
 export const MAX_BULK_JOBS = 10_000
 

@@ -2,11 +2,8 @@ import { z } from 'zod'
 import { BACKOFF_KINDS, DEFAULT_BACKOFF } from '../job/backoff.ts'
 import { canonicalId, isUuidV7 } from '../job/id.ts'
 import { isKey, isTag, KEY_HELP, QUEUE_HELP, QUEUE_PATTERN, TAG_HELP, TYPE_HELP, TYPE_PATTERN } from '../job/name.ts'
+import { MAX_ATTEMPTS, MAX_TAGS, PRIORITY } from './field-limits.ts'
 import { duration, HORIZON_MS, instant, required } from './fields.ts'
-
-export const MAX_TAGS = 20
-export const MAX_ATTEMPTS = 10_000
-export const PRIORITY = { min: -32_768, max: 32_767 } as const
 
 /** Timers of JavaScript reach no further than 2^31 ms. */
 const MAX_TIMEOUT_MS = 24 * 86_400_000
@@ -14,7 +11,7 @@ const MAX_TIMEOUT_MS = 24 * 86_400_000
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 
 const PRIORITY_HELP = `must be a whole number from ${PRIORITY.min} to ${PRIORITY.max}`
-const ATTEMPTS_HELP = `must be a whole number from 1 to ${MAX_ATTEMPTS}`
+const ATTEMPTS_HELP = `must be a whole number from ${MAX_ATTEMPTS.min} to ${MAX_ATTEMPTS.max}`
 const JITTER_HELP = 'must be a number from 0 to 1: the part of the pause by which it is spread'
 const TAGS_HELP = `must be an array of at most ${MAX_TAGS} tags`
 
@@ -59,7 +56,11 @@ export const EnqueueFields = z.strictObject({
   delay: duration({ minMs: 0, ...TEN_YEARS }).optional(),
   expires_at: instant.optional(),
   expires_in: duration({ minMs: 1, maxMs: HORIZON_MS, range: '1ms to 10 years' }).optional(),
-  max_attempts: z.int(ATTEMPTS_HELP).min(1, ATTEMPTS_HELP).max(MAX_ATTEMPTS, ATTEMPTS_HELP).optional(),
+  max_attempts: z
+    .int(ATTEMPTS_HELP)
+    .min(MAX_ATTEMPTS.min, ATTEMPTS_HELP)
+    .max(MAX_ATTEMPTS.max, ATTEMPTS_HELP)
+    .optional(),
   backoff: BackoffBody.optional(),
   timeout: duration({ minMs: 1, maxMs: MAX_TIMEOUT_MS, range: '1ms to 24d' }).optional(),
   idempotency_key: z.custom<string>(isKey, KEY_HELP).optional(),

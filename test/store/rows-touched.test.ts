@@ -5,10 +5,11 @@ import { keepingOf } from '../../src/queue/create.ts'
 import { completeJobs } from '../../src/store/complete.ts'
 import { completeInTransaction, findLease } from '../../src/store/complete-in-transaction.ts'
 import { connect, type Connection, type Database } from '../../src/store/database.ts'
-import { expireJobs, nextDue, promoteDueJobs } from '../../src/store/due.ts'
+import { expireJobs, promoteDueJobs } from '../../src/store/due.ts'
 import { insertGivenJobs, insertJobs } from '../../src/store/enqueue.ts'
 import { takeKeys } from '../../src/store/keys.ts'
 import { claimJobs, findLanes, noteStarts } from '../../src/store/leases.ts'
+import { lookAround } from '../../src/store/look.ts'
 import { finishJobs, finishKeyedJobs, requeueJobs } from '../../src/store/outcomes.ts'
 import { writeProgress } from '../../src/store/progress.ts'
 import { lockLostJobs, recoverJobs, syncLeases } from '../../src/store/recovery.ts'
@@ -58,7 +59,13 @@ const HOT: Record<string, Hot> = {
       completeJobs(
         on,
         reporter,
-        completed(MINE).map(({ id, token }) => ({ id, token, resultJson: '1', ranMs: 1 })),
+        completed(MINE).map(({ id, token }, index) => ({
+          id,
+          token,
+          leaseNo: 10 * index + 1,
+          resultJson: '1',
+          ranMs: 1,
+        })),
         keeping,
       ),
     by: ['jobs_pkey'],
@@ -113,7 +120,11 @@ const HOT: Record<string, Hot> = {
   },
   promote_due_jobs: { call: (on) => promoteDueJobs(on, { limit: N }), by: ['jobs_due', 'jobs_pkey'], jobs: N },
   expire_jobs: { call: (on) => expireJobs(on, { limit: N, keeping }), by: ['jobs_expiring', 'jobs_pkey'], jobs: N },
-  next_due: { call: (on) => nextDue(on, { pass: 'scheduler' }), by: ['jobs_due', 'jobs_expiring'], jobs: 1 },
+  look_around: {
+    call: (on) => lookAround(on, { guess: false }),
+    by: ['jobs_pending', 'jobs_by_session', 'jobs_due', 'jobs_expiring'],
+    jobs: 4,
+  },
   // It looks at all that its session holds.
   sync_leases: {
     call: (on) =>

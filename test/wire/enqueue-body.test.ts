@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { enqueueFromFields, parseEnqueue, type EnqueueDefaults } from '../../src/wire/enqueue-body.ts'
+import { enqueueFromFields, parseEnqueue } from '../../src/wire/enqueue-body.ts'
+import type { EnqueueDefaults } from '../../src/wire/new-job.ts'
 
 const LIMITS = { maxPayloadBytes: 1_048_576 }
 const ID = '0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b'
