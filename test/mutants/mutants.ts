@@ -225,6 +225,12 @@ export const MUTANTS: readonly Mutant[] = [
         find: 'const timer = setTimeout(done, ms)',
         replace: 'const timer = setTimeout(done, ms + 2_000_000_000)',
       },
+      // Nor does what the process sees wake it.
+      {
+        file: 'src/worker/worker.ts',
+        find: '    restUntil = now + LEASED_MS\n    dispatcher.pausesChanged()\n',
+        replace: '    restUntil = now + LEASED_MS\n',
+      },
     ],
     caughtBy: { by: 'chaos', faults: ['sessions-terminate'], minutes: 1, invariants: ['I1'] },
   },
