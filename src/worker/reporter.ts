@@ -101,7 +101,7 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
     return batch
   }
 
-  function writesOf(session: Session, reports: readonly Report[]): Promise<void>[] {
+  function writesOf(session: Session, reports: Report[]): Promise<void>[] {
     return byRoad(reports).map(({ batch, write }) => writeUntilAnswered(session, batch, write))
   }
 
@@ -246,7 +246,9 @@ type Refused = readonly [Report, cause: unknown]
 
 const sizeOf = ({ outcome }: Report): number => ('resultJson' in outcome ? outcome.resultJson.length : 500)
 
-function bySession(reports: readonly Report[]): Map<Session, Report[]> {
+function bySession(reports: Report[]): Map<Session, Report[]> {
+  const { session } = reports[0]!.lease
+  if (reports.every(({ lease }) => lease.session === session)) return new Map([[session, reports]])
   const groups = new Map<Session, Report[]>()
   for (const report of reports) {
     const group = groups.get(report.lease.session)

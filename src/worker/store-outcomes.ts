@@ -37,7 +37,9 @@ const ROADS: { takes(report: Report): boolean; write: Write }[] = [
 ]
 
 /** The reports apart by the statement that writes them. */
-export function byRoad(reports: readonly Report[]): { batch: Report[]; write: Write }[] {
+export function byRoad(reports: Report[]): { batch: Report[]; write: Write }[] {
+  const [first] = ROADS
+  if (reports.length > 0 && reports.every(first!.takes)) return [{ batch: reports, write: first!.write }]
   const parts = ROADS.map(({ write }) => ({ batch: [] as Report[], write }))
   for (const report of reports) parts[ROADS.findIndex(({ takes }) => takes(report))]!.batch.push(report)
   return parts.filter(({ batch }) => batch.length > 0)
