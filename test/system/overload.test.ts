@@ -39,7 +39,7 @@ const FLOODS: [string, Omit<Flood, 'url'>, number][] = [
   ],
 ]
 if (process.env['FORGEQ_FLOOD']) {
-  const flood = { connections: 2_000, bodyBytes: 900_000, bytesPerSecond: 100e6, seconds: 60 }
+  const flood = { connections: 2_000, bodyBytes: 900_000, bytesPerSecond: 100e6, seconds: 40 }
   FLOODS.push(['2,000 connections with 0.9 MB each', flood, 768])
   FLOODS.push(['2,000 connections that do not say their length', { ...flood, chunked: true }, 768])
 }
