@@ -21,6 +21,8 @@ export interface Io {
   ask(question: string): Promise<string>
   /** From now on these signals go to the listener, until the returned function is called. */
   onSignal(listener: (signal: Signal) => void): () => void
+  /** Keeps this process's memory near what it holds, until the returned function is called. */
+  holdMemory(): Promise<() => void>
   /** Ends the process at once: a second signal, a stop that takes too long. */
   exit(code: number): void
 }

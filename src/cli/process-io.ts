@@ -30,6 +30,7 @@ export function processIo(): Io {
     openApp: async (options) => (await import('../app.ts')).openApp(options),
     ask,
     onSignal,
+    holdMemory: async () => (await import('./held-memory.ts')).holdMemory(process.env),
     exit: (code) => process.exit(code),
   }
 }

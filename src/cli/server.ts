@@ -19,6 +19,7 @@ export function serverCommand(cli: Cli): Command {
     const log = await openLog(io, settings)
     const stopping = stopOnSignal(io)
     endInTime(stopping, config.graceMs, log)
+    const letMemoryBe = await io.holdMemory()
     try {
       const app = await io.openApp({ config, log, whenAway: 'wait', signal: stopping.signal })
       try {
@@ -34,6 +35,7 @@ export function serverCommand(cli: Cli): Command {
     } catch (error) {
       afterTold(error, stopping, log)
     } finally {
+      letMemoryBe()
       stopping.release()
     }
   })

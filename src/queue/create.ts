@@ -5,9 +5,7 @@ import { pauseQueue, resumeQueue } from '../store/queues.ts'
 import { checkSchema, findSchema, findServer } from '../store/schema.ts'
 import { checkPause, checkQueueName } from './checks.ts'
 import { createEnqueuer } from './enqueue.ts'
-import { createFigures } from './figures.ts'
 import type { JobQueue } from './job-queue.ts'
-import { createJobs } from './jobs.ts'
 import { createNotifier } from './notifier.ts'
 
 /** How long finished jobs and their keys stay. */
@@ -26,38 +24,60 @@ export interface WiredQueue extends JobQueue {
 export function createJobQueue(db: DatabasePool, config: Pick<Config, 'retention' | 'idempotencyMs'>): WiredQueue {
   const keeping = keepingOf(config)
   const notifier = createNotifier(db)
-  const figures = createFigures(db)
   const { enqueue, enqueueMany } = createEnqueuer(db, notifier)
+  // Loaded by the first question: whoever only enqueues asks none.
+  const load = async () => {
+    const [{ createFigures }, { createJobs }] = await Promise.all([import('./figures.ts'), import('./jobs.ts')])
+    const figures = createFigures(db)
+    return { figures, jobs: createJobs({ db, keeping, notifier, figures }) }
+  }
+  let loading: ReturnType<typeof load> | undefined
+  const asked = () => (loading ??= load())
+  const lookAgain = async (queue: string) => {
+    const { figures } = await asked()
+    figures.forget()
+    return figures.queue(queue)
+  }
   return {
     enqueue,
     enqueueMany,
-    jobs: createJobs({ db, keeping, notifier, figures }),
+    jobs: {
+      get: async (id) => (await asked()).jobs.get(id),
+      list: async (filter) => (await asked()).jobs.list(filter),
+      result: async (id, options) => (await asked()).jobs.result(id, options),
+      why: async (id) => (await asked()).jobs.why(id),
+      retry: async (id) => (await asked()).jobs.retry(id),
+      run: async (id) => (await asked()).jobs.run(id),
+      cancel: async (id) => (await asked()).jobs.cancel(id),
+      delete: async (id) => (await asked()).jobs.delete(id),
+    },
     queues: {
-      list: () => figures.queues(),
-      get: (name) => figures.queue(name),
+      list: async () => (await asked()).figures.queues(),
+      get: async (name) => (await asked()).figures.queue(name),
       async pause(name, options = {}) {
         checkQueueName(name)
         checkPause(options)
         await pauseQueue(db, name, options)
         notifier.wake('paused', name)
-        figures.forget()
-        return figures.queue(name)
+        return lookAgain(name)
       },
       async resume(name) {
         checkQueueName(name)
         await resumeQueue(db, name)
         notifier.wake('pending', name)
-        figures.forget()
-        return figures.queue(name)
+        return lookAgain(name)
       },
     },
-    workers: { list: () => figures.workers(), get: (id) => figures.worker(id) },
+    workers: {
+      list: async () => (await asked()).figures.workers(),
+      get: async (id) => (await asked()).figures.worker(id),
+    },
     async ready() {
       const { version } = await findSchema(db)
       checkSchema(version)
       return { postgres: (await findServer(db)).version, schema: version }
     },
-    figures: () => figures.store(),
+    figures: async () => (await asked()).figures.store(),
     wakeWorkers(queues) {
       for (const queue of queues) notifier.wake('pending', queue)
     },

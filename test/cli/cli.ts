@@ -74,6 +74,7 @@ export function start(
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
+    holdMemory: async () => () => {},
     exit: (code) => void exits.push(code),
   }
   return {
