@@ -45,6 +45,9 @@ export const TIMEOUTS: Timeouts = {
   closeMs: 5_000,
 }
 
+/** Connections that wait to be taken up; the system's own limit holds too. Beyond it a caller hears nothing for seconds. */
+const BACKLOG = 4_096
+
 export interface Server {
   /** The routes without a socket: `app.request('/jobs')`. */
   readonly app: App
@@ -82,7 +85,7 @@ export function createServer(options: ServerOptions): Server {
       const http = createNodeServer(app, limits)
       await new Promise<void>((resolve, reject) => {
         http.once('error', reject)
-        http.listen({ host: address, port: config.port }, () => {
+        http.listen({ host: address, port: config.port, backlog: BACKLOG }, () => {
           http.off('error', reject)
           resolve()
         })
