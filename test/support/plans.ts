@@ -11,6 +11,7 @@ export interface PlanNode {
   'Actual Loops'?: number
   'Rows Removed by Filter'?: number
   'Rows Removed by Index Recheck'?: number
+  'Rows Removed by Join Filter'?: number
   'Shared Hit Blocks'?: number
   'Shared Read Blocks'?: number
   Plans?: PlanNode[]
@@ -34,6 +35,10 @@ export const rowsOf = (plan: PlanNode, table: RegExp): number =>
         (node['Actual Loops'] ?? 1),
     0,
   )
+
+/** Pairs of rows that an analysed plan has compared in vain: many where a join looks at all of one side for each of the other. */
+export const pairsOf = (plan: PlanNode): number =>
+  nodesOf(plan).reduce((sum, node) => sum + (node['Rows Removed by Join Filter'] ?? 0) * (node['Actual Loops'] ?? 1), 0)
 
 /** Pages that an analysed plan has touched, dead entries of indexes and all that it wrote included. */
 export const buffersOf = (plan: PlanNode): number =>
