@@ -90,7 +90,8 @@ export class ForgeQ {
   }
 
   /**
-   * Puts many jobs on their queues in one round trip, all or none, and returns them in the order given.
+   * Puts many jobs on their queues, all or none, and returns them in the order given: in one round trip up to 2,000, in one
+   * more for each 2,000 beyond.
    *
    * @example await forgeq.enqueueMany([[sendEmail, { email }], [buildReport, { day }, { priority: 5 }]])
    * @throws {ForgeQError} `invalid_job` (paths begin with `jobs[i]`), `conflict`, `unavailable`

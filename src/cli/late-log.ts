@@ -21,7 +21,7 @@ export function createLateLog(level: (typeof LEVELS)[number], make: () => Promis
     const write = (...line: [object, string?]): void => {
       made ??= make()
       const logger = made
-      lines = lines.then(async () => (await logger)[name](...line))
+      lines = lines.then(async () => (await logger)[name](...line)).catch(() => {}) // no log: the command goes on
     }
     return [name, write] as const
   })

@@ -44,7 +44,7 @@ export class Turns {
     const { lookout } = this.#options
     let sight = await lookout.look(how)
     // Others may have seen to it since.
-    if (sight.ageMs > 0 && this.#isMine(sight) && !this.#leads(sight)) sight = await lookout.look({ fresh: true })
+    if (!how.fresh && this.#isMine(sight) && !this.#leads(sight)) sight = await lookout.look({ fresh: true })
     return { mine: this.#isMine(sight), nextMs: Math.min(sight.goodForMs, this.#pauseMs(sight)) }
   }
 
@@ -63,7 +63,8 @@ export class Turns {
     if (!last || Math.abs(last.agoMs) >= this.#options.anywayMs(sight) * OVERDUE) return true
     const dueMs = this.#options.dueMs(sight)
     if (dueMs === undefined || dueMs > 0) return false
-    return this.#leads(sight) || (last.agoMs >= LEFT_MS && dueMs <= -SPARED_MS)
+    // A pass that seems to lie ahead was made before the clock was set back: it tells nothing.
+    return this.#leads(sight) || ((last.agoMs >= LEFT_MS || last.agoMs < -SPARED_MS) && dueMs <= -SPARED_MS)
   }
 
   #pauseMs(sight: RecentSight): number {

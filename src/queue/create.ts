@@ -32,7 +32,11 @@ export function createJobQueue(db: DatabasePool, config: Pick<Config, 'retention
     return { figures, jobs: createJobs({ db, keeping, notifier, figures }) }
   }
   let loading: ReturnType<typeof load> | undefined
-  const asked = () => (loading ??= load())
+  const asked = () =>
+    (loading ??= load().catch((error: unknown) => {
+      loading = undefined // the next question tries again
+      throw error
+    }))
   const lookAgain = async (queue: string) => {
     const { figures } = await asked()
     figures.forget()

@@ -1,11 +1,10 @@
 import type { Database } from './database.ts'
+import { unavailable } from './failures.ts'
 import { lookAround, type Sight } from './look.ts'
 import type { LastPass } from './passes.ts'
 
 /** What was seen, as of now. */
 export interface RecentSight extends Sight {
-  /** So old; 0: just seen. */
-  ageMs: number
   /** Whoever waits for something that a look would find looks again after this. */
   goodForMs: number
 }
@@ -23,8 +22,10 @@ export interface Lookout {
 /** What waits to be noticed is noticed within a second: a look is not used for longer. Not all processes at once. */
 const GOOD_FOR_MS = 950
 const JITTER = 0.05
-/** Nobody else has looked, or there is no answer. */
-const LATE_MS = 1_000
+/** A look that is not answered by then is given up: the next one takes another connection, and all loops wait for it. */
+const LOST_MS = 2_000
+/** Not more of them than leave the pool something. */
+const MOST_LOST = 2
 /** A look that takes long walks over what is no more but cannot be removed yet: for so many times as long it is spared that. */
 const SPARED = 50
 
@@ -42,6 +43,7 @@ export function createLookout(db: Database): Lookout {
   let seen: Seen | undefined
   let looking: Promise<Sight> | undefined
   let guessUntil = 0
+  let lost = 0
   let timer: NodeJS.Timeout | undefined
 
   const tell = (sight: Sight | undefined) => {
@@ -51,8 +53,9 @@ export function createLookout(db: Database): Lookout {
   async function lookNow(): Promise<Sight> {
     const at = performance.now()
     const guess = at < guessUntil
+    arm()
     try {
-      const sight = await lookAround(db, { guess })
+      const sight = await answered(guess)
       if (!guess) guessUntil = at + sight.tookMs * SPARED
       seen = { sight, at, answeredAt: performance.now(), goodForMs: GOOD_FOR_MS * (1 - JITTER * Math.random()) }
       tell(sight)
@@ -60,19 +63,32 @@ export function createLookout(db: Database): Lookout {
     } catch (error) {
       tell(undefined)
       throw error
-    } finally {
-      arm()
     }
+  }
+
+  async function answered(guess: boolean): Promise<Sight> {
+    if (lost >= MOST_LOST) throw unavailable('look_around', new Error('earlier looks have not been answered yet'))
+    lost++
+    const answer = lookAround(db, { guess }).finally(() => lost--)
+    let timeout: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      const error = unavailable('look_around', new Error(`no answer within ${LOST_MS} ms`))
+      timeout = setTimeout(() => reject(error), LOST_MS)
+    })
+    return Promise.race([answer, late]).finally(() => clearTimeout(timeout))
   }
 
   function arm(): void {
     clearTimeout(timer)
     if (watchers.size === 0) return
-    timer = setTimeout(() => {
-      arm()
-      if (looking) tell(undefined)
-      else lookShared().catch(() => {}) // the watchers have been told
-    }, LATE_MS)
+    timer = setTimeout(
+      () => {
+        arm()
+        if (looking) tell(undefined)
+        else lookShared().catch(() => {}) // the watchers have been told
+      },
+      GOOD_FOR_MS * (1 - JITTER * Math.random()),
+    )
   }
 
   function lookShared(): Promise<Sight> {
@@ -103,7 +119,6 @@ export function createLookout(db: Database): Lookout {
 
 function asOfNow({ sight, at, answeredAt, goodForMs }: Seen): RecentSight {
   const now = performance.now()
-  const ageMs = now - at
   // From the answer on, which comes after the store's look at its clock: nothing seems due before it is.
   const later = (ms: number | undefined) => (ms === undefined ? undefined : ms - (now - answeredAt))
   const older = ({ at: passedAt, agoMs }: LastPass): LastPass => ({ at: passedAt, agoMs: agoMs + now - answeredAt })
@@ -112,7 +127,6 @@ function asOfNow({ sight, at, answeredAt, goodForMs }: Seen): RecentSight {
     dueMs: later(sight.dueMs),
     expiryMs: later(sight.expiryMs),
     passes: new Map([...sight.passes].map(([name, pass]) => [name, older(pass)])),
-    ageMs,
-    goodForMs: goodForMs - ageMs,
+    goodForMs: goodForMs - (now - at),
   }
 }

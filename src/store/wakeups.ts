@@ -11,12 +11,15 @@ export interface WakeUp {
 const CHANNEL = 'forgeq'
 const MAX_PAYLOAD = 7_000 // Postgres takes 8,000 bytes
 
-/** Sends one hint. Outside any transaction: a notify takes a lock of the whole database when it commits. */
+/**
+ * Sends one hint. Outside any transaction: a notify takes a lock of the whole database when it commits. Its commit waits
+ * for no flush to disk: a hint that a crash swallows is one that was missed, and flushes are what enqueues wait for.
+ */
 export async function sendWakeUp(db: Database, { kind, queues }: WakeUp): Promise<void> {
   const payload = JSON.stringify([kind, ...queues])
   await db.query(sql`
     /* forgeq:send_wake_up */
-    select pg_notify(${CHANNEL}, ${Buffer.byteLength(payload) > MAX_PAYLOAD ? JSON.stringify([kind]) : payload})`)
+    select set_config('synchronous_commit', 'off', true), pg_notify(${CHANNEL}, ${Buffer.byteLength(payload) > MAX_PAYLOAD ? JSON.stringify([kind]) : payload})`)
 }
 
 /** Listens on a connection of its own until that closes. */

@@ -69,6 +69,11 @@ export class Dispatcher {
     return this.#buffer.size
   }
 
+  /** It is time to compare what the store holds with what is known here. */
+  get syncDue(): boolean {
+    return this.#options.leases.syncDue || performance.now() >= this.#syncAt
+  }
+
   start(): void {
     this.#loop = this.#run()
   }
@@ -144,7 +149,7 @@ export class Dispatcher {
 
   async #pass(session: Session): Promise<void> {
     const { leases, pollMs } = this.#options
-    if (leases.syncDue || performance.now() >= this.#syncAt) await this.#sync(session)
+    if (this.syncDue) await this.#sync(session)
     await this.#handBackPaused()
     this.#handBackSurplus()
     this.#handBackSuspects()

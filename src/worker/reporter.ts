@@ -112,12 +112,14 @@ export function createReporter({ db, keeping, log, onVerdict }: ReporterOptions)
         return await writeOnce(session, batch, write)
       } catch (error) {
         const refused = isRefusal(error)
+        // A batch may be several statements, of which the first were taken.
+        if (!refused || batch.length > 1) for (const report of batch) doubtful.add(report)
         if (refused && batch.length === 1) return writeInstead(session, [[batch[0]!, error]])
         if (givenUp?.aborted && !refused) return
         if (isLocked(error)) {
           const free = await withoutLocked(batch).catch(() => batch)
           if (free.length < batch.length) return free.length > 0 ? writeUntilAnswered(session, free, write) : undefined
-        } else if (!refused) for (const report of batch) doubtful.add(report)
+        }
         const vain = tries >= TRIES_TOGETHER && !isLocked(error) && !isUnknown(error)
         if (batch.length > 1 && (refused || vain)) {
           batch = await writeApart(session, batch, write, FIRST_IN_VAIN * 2 ** Math.max(0, tries - TRIES_TOGETHER))

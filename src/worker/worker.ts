@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { toJobError } from '../job/job-error.ts'
 import type { ConnectionOptions, DatabasePool } from '../store/database.ts'
 import type { Keeping } from '../store/history.ts'
+import type { Sight } from '../store/look.ts'
 import type { Lookout } from '../store/lookout.ts'
 import { waitAtMost } from '../store/wait-at-most.ts'
 import type { WakeUp } from '../store/wakeups.ts'
@@ -69,8 +70,8 @@ const SWEEP_MS = 100
 const RESTING_SWEEP_MS = 1_000
 /** Whoever is told when there is something to lease looks by itself so many times less often. */
 const RARER = 60
-/** While the store holds leases of anybody, one may be of this worker and unknown to it: it asks so often. */
-const LEASED_MS = 10_000
+/** A process may look several times in a row: its workers follow so far apart. */
+const FOLLOW_MS = 250
 
 /** Registers a worker and starts to run jobs. @throws `unavailable` when the database is away */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
@@ -213,19 +214,27 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       dispatcher.wake()
   })
 
-  let restUntil = 0
+  let followed = -Infinity
+  let following: NodeJS.Timeout | undefined
+  let seen: Sight | undefined
   const unwatch = lookout?.watch((sight) => {
-    const now = performance.now()
-    // What runs or is buffered may have to go back, and has made room for something.
-    const busy = !sight || sight.pending || pool.size > 0 || dispatcher.buffered > 0
-    if (!busy && !(sight.leased && now >= restUntil)) return
-    restUntil = now + LEASED_MS
-    dispatcher.pausesChanged()
+    seen = sight
+    following ??= setTimeout(follow, followed + FOLLOW_MS - performance.now())
   })
+  function follow(): void {
+    following = undefined
+    followed = performance.now()
+    // What waits may be of a kind that was not there at the last look of its own.
+    if (!seen || seen.pending) dispatcher.wake()
+    // What runs or is buffered may have to go back; what the store holds may be unknown here.
+    if (!seen || seen.pending || pool.size > 0 || dispatcher.buffered > 0 || (seen.leased && dispatcher.syncDue))
+      dispatcher.pausesChanged()
+  }
 
   async function stop({ graceMs = options.graceMs }: { graceMs?: number } = {}): Promise<void> {
     unsubscribe()
     unwatch?.()
+    clearTimeout(following)
     keeper.setStatus('draining')
     const drained = dispatcher.stop().catch(() => {})
     if (!(await pool.whenIdle(graceMs))) {
@@ -263,6 +272,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     clearTimeout(sweep)
     unsubscribe()
     unwatch?.()
+    clearTimeout(following)
     await keeper.stop(0)
     throw error
   }

@@ -57,6 +57,13 @@ describe('turns', () => {
     expect(await isMine(turnsOf())).toBe(true)
   })
 
+  test('another steps in for what is due when the clock was set back since the last pass', async () => {
+    await turnsOf().made()
+    await age('-10 s')
+    dueMs = -200
+    expect(await isMine(turnsOf())).toBe(true)
+  })
+
   test('nobody steps in for what was seen a while ago and has been done since', async () => {
     const lookout = createLookout(db.pool)
     const [first, second] = [turnsOf(), turnsOf(lookout)]

@@ -228,8 +228,8 @@ export const MUTANTS: readonly Mutant[] = [
       // Nor does what the process sees wake it.
       {
         file: 'src/worker/worker.ts',
-        find: '    restUntil = now + LEASED_MS\n    dispatcher.pausesChanged()\n',
-        replace: '    restUntil = now + LEASED_MS\n',
+        find: '    following = undefined\n',
+        replace: '    following = undefined\n    if (seen !== null) return\n',
       },
     ],
     caughtBy: { by: 'chaos', faults: ['sessions-terminate'], minutes: 1, invariants: ['I1'] },

@@ -190,6 +190,19 @@ describe('many jobs', () => {
     expect(await db.sql(`select from forgeq.jobs where queue = 'none'`)).toEqual([])
   })
 
+  test('of several statements are stored in the order given, and all or none', async () => {
+    const jobs = Array.from({ length: 4_001 }, (_, n) => newJob({ queue: 'parts', payloadJson: `${n}` }))
+    const answers = await queue().enqueueMany(jobs)
+    expect(answers.map(({ job }) => job!.payloadJson)).toEqual(jobs.map(({ payloadJson }) => payloadJson))
+    const stored = await db.sql<{ payload: string }>(
+      `select payload::text from forgeq.jobs where queue = 'parts' order by seq`,
+    )
+    expect(stored.map(({ payload }) => payload)).toEqual(jobs.map(({ payloadJson }) => payloadJson))
+    const bad = [...jobs.slice(1), newJob({ queue: 'parts', payloadJson: '"\\u0000"' })]
+    await expect(queue().enqueueMany(bad)).rejects.toThrow()
+    expect(await db.sql(`select count(*)::int as n from forgeq.jobs where queue = 'parts'`)).toEqual([{ n: 4_001 }])
+  })
+
   test('that are none at all send nothing', async () => {
     const watching = watched(db.pool, () => {})
     expect(await createEnqueuer(watching, noNotifier).enqueueMany([])).toEqual([])

@@ -48,7 +48,16 @@ interface Hot {
 
 /** What runs once a job, once a batch, once a heartbeat or once a look for work. */
 const HOT: Record<string, Hot> = {
-  insert_jobs: { call: (on) => insertJobs(on, fresh()), by: [], jobs: N },
+  insert_jobs: {
+    call: (on) =>
+      insertJobs(
+        on,
+        fresh().map((job) => ({ ...job, delayMs: 1 })),
+      ),
+    by: [],
+    jobs: N,
+  },
+  insert_plain_jobs: { call: (on) => insertJobs(on, fresh()), by: [], jobs: N },
   insert_one_job: { call: (on) => insertJobs(on, fresh().slice(0, 1)), by: [], jobs: 1 },
   insert_given_jobs: { call: (on) => insertGivenJobs(on, fresh()), by: [], jobs: N },
   take_keys: { call: (on) => takeKeys(on, [{ key: 'k1', jobId: idOf(9, 9), meaning: 'm' }]), by: [], jobs: 1 },

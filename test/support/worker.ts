@@ -9,6 +9,7 @@ import type { Job } from '../../src/job/job.ts'
 import { keepingOf } from '../../src/queue/create.ts'
 import type { ConnectionOptions, Database, DatabasePool } from '../../src/store/database.ts'
 import { createListener, type Listener } from '../../src/store/listener.ts'
+import { createLookout } from '../../src/store/lookout.ts'
 import { defineJob, handlerOfDefinition, type JobOptions } from '../../src/worker/definition.ts'
 import { type Handler, handlerSet, type HandlerSet, type RunningJob } from '../../src/worker/handler.ts'
 import { type RunningWorker, startWorker, type WorkerOptions } from '../../src/worker/worker.ts'
@@ -70,6 +71,7 @@ export async function testWorker({ listening = true, kept = false, ...fields }: 
   const worker = await startWorker({
     ...DEFAULTS,
     subscribe,
+    lookout: createLookout(fields.db),
     middleware: [],
     name: 'test',
     version: 'test',

@@ -20,15 +20,15 @@ function reporterOn(pool: DatabasePool) {
   return { verdicts, reporter: createReporter({ db: pool, keeping, log: pino({ level: 'silent' }), onVerdict }) }
 }
 
-async function reports(n: number): Promise<Report[]> {
+async function reports(n: number, leaseNoOf = (i: number) => i + 1): Promise<Report[]> {
   const id = await insertSession(db.pool, { expiresInMs: 600_000 })
   const session = { id, worker: { id, name: 'w', host: 'h', pid: 1 }, lost: false }
   return Promise.all(
     Array.from({ length: n }, async (_, i) => {
-      const lease = await held(db.pool, { session: id, leaseNo: i + 1 })
+      const lease = await held(db.pool, { session: id, leaseNo: leaseNoOf(i) })
       const { id: job, token } = lease
       return {
-        lease: { id: job, token, session, queue: 'default', type: 'test', keyed: false },
+        lease: { id: job, token, session, queue: 'default', type: 'test', keyed: false, leaseNo: leaseNoOf(i) },
         outcome: { state: 'completed', resultJson: String(i) },
         ranMs: 1,
       }
@@ -54,6 +54,24 @@ test.each(['XX000', '26000', '42501', 'ENETDOWN'])(
     await until('there are verdicts', () => verdicts.size === 3)
     for (const [i, { lease }] of all.entries())
       expect(await jobOf(db.pool, lease.id)).toMatchObject({ state: 'completed', resultJson: String(i) })
+  },
+)
+
+test.each(['55P03', '22P02'])(
+  'a batch of leases far apart of which only the first part was written (%s after it) is completed, and told so',
+  async (code) => {
+    let parts = 0
+    const pool = Object.assign(Object.create(db.pool) as DatabasePool, {
+      query: (statement: Parameters<DatabasePool['query']>[0]) =>
+        statement.name === 'forgeq:complete_jobs' && ++parts === 2
+          ? Promise.reject(Object.assign(new Error('struck'), { code }))
+          : db.pool.query(statement),
+    })
+    const { reporter, verdicts } = reporterOn(pool)
+    const all = await reports(4, (i) => (i < 2 ? i + 1 : 1_000_000 + i))
+    for (const report of all) reporter.push(report)
+    await until('there are verdicts', () => verdicts.size === 4)
+    expect([...verdicts.values()].map(({ accepted }) => accepted)).toEqual([true, true, true, true])
   },
 )
 

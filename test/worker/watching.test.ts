@@ -33,6 +33,26 @@ test('a worker that hears no hints starts a job within a second of its being the
   }
 })
 
+test('a worker whose process has just looked finds a kind of job that was not there, within a second', async () => {
+  const lookout = createLookout(db.pool)
+  await testWorker({
+    db: db.pool,
+    connection: db.connection,
+    lookout,
+    handlers: handlers(handler('test', () => {})),
+    listening: false,
+    pollMs: 1_000,
+  })
+  for (let n = 0; n < 3; n++) {
+    await lookout.look({ fresh: true })
+    const id = await insertJob(db.pool, { priority: 100 + n, queue: `kind-${n}` })
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    await lookout.look({ fresh: true })
+    const { createdAt, startedAt } = await endOf(db.pool, id, { withinMs: 3_000 })
+    expect(Date.parse(startedAt!) - Date.parse(createdAt)).toBeLessThan(1_000)
+  }
+})
+
 test('an idle worker asks for jobs only when its process has seen some', async () => {
   await start()
   await until('it has looked', async () => (await askedAt().catch(() => '')) !== '')
