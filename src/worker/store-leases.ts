@@ -94,8 +94,14 @@ export class StoreLeases {
         if (found.length < wish.limit && (this.#woken || this.#lanes.partial)) {
           // Jobs may lie behind the remembered positions or in lanes that are not known yet: once more, from the start.
           this.#woken = false
-          await this.#look()
-          more = (await this.#claim(wish, found)) || this.#lanes.partial
+          if (found.length > 0) {
+            // What is there starts meanwhile: the next call begins with the look.
+            this.#lookAt = 0
+            more = true
+          } else {
+            await this.#look()
+            more = (await this.#claim(wish, found)) || this.#lanes.partial
+          }
         }
       } catch (error) {
         // What an earlier claim has leased is ours all the same.
