@@ -9,6 +9,10 @@ interface Waiting {
 }
 
 const IN_FLIGHT = 2
+/** One statement at a time gathers the most and costs the least. A second goes beside one that takes longer than this, */
+const SLOW_MS = 10
+/** or when so many wait. */
+const CROWD = 250
 const MOST_JOBS = 1_000
 const MOST_BYTES = 4_194_304
 
@@ -20,6 +24,11 @@ export function createSharedInserts(db: Database): { insert(job: StorableJob): P
   let waiting: Waiting[] = []
   let inFlight = 0
   let scheduled = false
+  /** What is under way takes its time. */
+  let slow = false
+  let becomeSlow: NodeJS.Timeout | undefined
+
+  const mayInsert = () => inFlight === 0 || (inFlight < IN_FLIGHT && (slow || waiting.length >= CROWD))
 
   function take(): Waiting[] {
     let bytes = 0
@@ -48,10 +57,17 @@ export function createSharedInserts(db: Database): { insert(job: StorableJob): P
 
   function flush(): void {
     scheduled = false
-    while (inFlight < IN_FLIGHT && waiting.length > 0) {
+    while (waiting.length > 0 && mayInsert()) {
       inFlight++
+      slow = false
+      clearTimeout(becomeSlow)
+      becomeSlow = setTimeout(() => {
+        slow = true
+        flush()
+      }, SLOW_MS)
       void send(take()).finally(() => {
-        inFlight--
+        slow = --inFlight > 0 // the older one
+        clearTimeout(becomeSlow)
         flush()
       })
     }
@@ -61,7 +77,7 @@ export function createSharedInserts(db: Database): { insert(job: StorableJob): P
     insert: (job) =>
       new Promise((resolve, reject) => {
         waiting.push({ job, resolve, reject })
-        if (scheduled || inFlight >= IN_FLIGHT) return
+        if (scheduled || !mayInsert()) return
         // One microtask gathers all the calls of a caller that makes many at once.
         scheduled = true
         queueMicrotask(flush)
