@@ -205,7 +205,7 @@ const oneLane = {
   order: fragment``,
   lane: fragment`null::integer`,
   // A full claim goes on behind its last job.
-  last: fragment`numbered.lease_no = `,
+  last: fragment`job.lease_no = `,
 }
 
 /**
@@ -215,7 +215,7 @@ const oneLane = {
 const severalLanes = {
   order: fragment`order by priority desc, run_at, seq`,
   lane: fragment`numbered.lane`,
-  last: fragment`numbered.lease_no <= `,
+  last: fragment`job.lease_no <= `,
   share: fragment`select n, q, t, p, at, seq, x, count(*) as take
         from (select merged.*, min(nth) filter (where k = d and d < most) over () as seen
                 from (select lane.*, head.k, row_number() over (order by lane.p desc, head.run_at, head.seq) as nth

@@ -134,9 +134,9 @@ export const MUTANTS: readonly Mutant[] = [
         file: 'src/queue/shared-inserts.ts',
         find: `      const inserted = await insertJobs(
 `,
-        replace: `      for (const { job, resolve } of batch) {
+        replace: `      for (const { resolve } of batch) {
         const now = new Date().toISOString()
-        resolve({ id: job.id, state: 'pending', runAt: now, createdAt: now })
+        resolve({ state: 'pending', runAt: now, createdAt: now })
       }
       const inserted = await insertJobs(
 `,
@@ -206,8 +206,8 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'src/store/leases.ts',
-        find: 'returning job.id, numbered.lane,',
-        replace: 'returning job.id, 0 as lane,',
+        find: 'lane: fragment`numbered.lane`',
+        replace: 'lane: fragment`0`',
       },
     ],
     caughtBy: {
@@ -229,7 +229,7 @@ export const MUTANTS: readonly Mutant[] = [
       {
         file: 'src/worker/worker.ts',
         find: '    following = undefined\n',
-        replace: '    following = undefined\n    if (seen !== null) return\n',
+        replace: '    following = undefined\n    if (followed < Infinity) return\n',
       },
     ],
     caughtBy: { by: 'chaos', faults: ['sessions-terminate'], minutes: 1, invariants: ['I1'] },

@@ -127,6 +127,7 @@ describe(`beside ${BACKLOG.toLocaleString('en')} waiting jobs of a type that nob
     const [rows, entries] = [(after.rows - before.rows) / all, (after.entries - before.entries) / all]
     if (process.env['FORGEQ_BACKLOG']) process.stdout.write(`${JSON.stringify({ rows, entries })} for each\n`)
     expect(rows).toBeLessThanOrEqual(20)
-    expect(entries).toBeLessThanOrEqual(40)
+    // Entries of what others have leased meanwhile are walked over until they are cleaned away: more on a busy machine.
+    expect(entries).toBeLessThanOrEqual(150)
   })
 })

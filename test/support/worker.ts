@@ -27,6 +27,8 @@ export interface WorkerFields extends Partial<Omit<WorkerOptions, 'handlers' | '
   /** False: it hears no hints and finds work by looking alone. */
   listening?: boolean
   /** Not stopped after the test: the file does it. */
+  /** Looks for jobs by itself every `pollMs`, whatever its process sees. */
+  polling?: boolean
   kept?: boolean
 }
 
@@ -60,7 +62,12 @@ export const defined = <Payload, Result>(options: JobOptions<Payload, Result>): 
 export const handlers = (...all: Handler[]): HandlerSet => handlerSet(all)
 
 /** A worker at short times, stopped after the test. */
-export async function testWorker({ listening = true, kept = false, ...fields }: WorkerFields): Promise<TestWorker> {
+export async function testWorker({
+  listening = true,
+  polling = false,
+  kept = false,
+  ...fields
+}: WorkerFields): Promise<TestWorker> {
   const log: Record<string, unknown>[] = []
   let subscribe: WorkerOptions['subscribe'] = () => () => {}
   if (listening) {
@@ -71,7 +78,7 @@ export async function testWorker({ listening = true, kept = false, ...fields }: 
   const worker = await startWorker({
     ...DEFAULTS,
     subscribe,
-    lookout: createLookout(fields.db),
+    ...(!polling && { lookout: createLookout(fields.db) }),
     middleware: [],
     name: 'test',
     version: 'test',

@@ -164,6 +164,7 @@ describe('a worker that has lost its session', () => {
       connection: proxy.connection, // the heartbeat's; statements go straight
       concurrency: 1,
       leaseMs: 1_000,
+      polling: true, // within the time of its lease
       pollMs: 20,
       heartbeatMs: 200,
       handlers: handlers(handler('test', (payload) => payload.block && block(1_500))),
