@@ -97,7 +97,7 @@ describe('a job that was lost before, with a handler module', () => {
          jobs++
          return process.pid
        }`,
-      { concurrency: 1 },
+      { concurrency: 1, polling: true }, // the next one starts before the first has done its harm
     )
     const harming = await endOf(db.pool, await suspect('after', { payload: { harms: true } }))
     const next = await endOf(db.pool, await suspect('after', { payload: { harms: false } }))
