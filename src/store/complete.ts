@@ -24,7 +24,7 @@ interface CompletedRow {
 /**
  * Completes the jobs whose lease still holds and moves them to history: what `finishJobs` does, for the many jobs that
  * end well and have no idempotency key. Nothing is joined and nothing is answered by row: what belongs to a lease lies
- * in arrays at the place of its number, which costs Postgres a quarter less, and the worker more than that. Answers
+ * in arrays at the place of its number. Answers
  * with those that were accepted. Leases far apart by number are written in several statements.
  */
 export async function completeJobs(

@@ -24,8 +24,8 @@ const GOOD_FOR_MS = 950
 const JITTER = 0.05
 /** A look that is not answered by then is given up: the next one takes another connection, and all loops wait for it. */
 const LOST_MS = 2_000
-/** Not more of them than leave the pool something. */
-const MOST_LOST = 2
+/** So many may be unanswered: the pool has something left for others. */
+const MOST_UNANSWERED = 2
 /** A look that takes long walks over what is no more but cannot be removed yet: for so many times as long it is spared that. */
 const SPARED = 50
 
@@ -43,7 +43,7 @@ export function createLookout(db: Database): Lookout {
   let seen: Seen | undefined
   let looking: Promise<Sight> | undefined
   let guessUntil = 0
-  let lost = 0
+  let unanswered = 0
   let timer: NodeJS.Timeout | undefined
 
   const tell = (sight: Sight | undefined) => {
@@ -67,9 +67,10 @@ export function createLookout(db: Database): Lookout {
   }
 
   async function answered(guess: boolean): Promise<Sight> {
-    if (lost >= MOST_LOST) throw unavailable('look_around', new Error('earlier looks have not been answered yet'))
-    lost++
-    const answer = lookAround(db, { guess }).finally(() => lost--)
+    if (unanswered >= MOST_UNANSWERED)
+      throw unavailable('look_around', new Error('earlier looks have not been answered yet'))
+    unanswered++
+    const answer = lookAround(db, { guess }).finally(() => unanswered--)
     let timeout: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
       const error = unavailable('look_around', new Error(`no answer within ${LOST_MS} ms`))

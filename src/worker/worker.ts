@@ -219,7 +219,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   let seen: Sight | undefined
   const unwatch = lookout?.watch((sight) => {
     seen = sight
-    following ??= setTimeout(follow, followed + FOLLOW_MS - performance.now())
+    following ??= setTimeout(follow, Math.max(0, followed + FOLLOW_MS - performance.now()))
   })
   function follow(): void {
     following = undefined
