@@ -3,7 +3,6 @@ import type { NewJob } from './job/job.ts'
 import { toPayloadJson } from './job/payload.ts'
 import { payloadPath } from './job/schema-path.ts'
 import { enqueueFromFields } from './wire/enqueue-body.ts'
-import { withPayload } from './wire/new-job.ts'
 import { type BackoffOptions, definitionOf, type JobDefinition } from './worker/definition.ts'
 
 /** How a job is to be run; durations are texts such as `10m`. */
@@ -36,12 +35,11 @@ interface Limits {
 export async function newJobsFrom(items: readonly EnqueueItem[], limits: Limits): Promise<NewJob[]> {
   const jobs: NewJob[] = []
   const problems: ForgeQError['errors'] = []
-  const alike = new Map<unknown, NewJob>()
   for (const [index, item] of items.entries()) {
     try {
       const definition = definitionIn(item)
       const payload = definition?.payload ? await validated(definition, item[1]) : item[1]
-      jobs.push(newJob(item, definition, payload, limits, alike))
+      jobs.push(newJob(item, definition, payload, limits))
     } catch (error) {
       if (!(error instanceof ForgeQError)) throw error
       problems.push(
@@ -69,32 +67,23 @@ function definitionIn([job]: EnqueueItem): JobDefinition | undefined {
   throw invalidJob([{ path: 'type', message: 'must be a type or what defineJob returned' }])
 }
 
-/** `alike`: jobs that were asked for without options, by their type or definition. */
 function newJob(
-  [job, , options]: EnqueueItem,
+  [job, , options = {}]: EnqueueItem,
   definition: JobDefinition | undefined,
   payload: unknown,
   { maxPayloadBytes }: Limits,
-  alike?: Map<unknown, NewJob>,
 ): NewJob {
   const json = toPayloadJson(payload === undefined ? {} : payload, { maxBytes: maxPayloadBytes })
   if (json.problem !== undefined) {
     const { path, message } = json.problem
     throw new ForgeQError(json.code, `${path}: ${message}`, { errors: [json.problem] })
   }
-  const like = options === undefined ? alike?.get(job) : undefined
-  const parsed = like
-    ? withPayload(like, json.text, { maxPayloadBytes })
-    : enqueueFromFields(
-        { ...defaultsOf(definition), ...wireFields(options ?? {}), type: definition?.type ?? job },
-        json.text,
-        { maxPayloadBytes },
-      )
+  const fields = { ...defaultsOf(definition), ...wireFields(options), type: definition?.type ?? job }
+  const parsed = enqueueFromFields(fields, json.text, { maxPayloadBytes })
   if (!parsed.job)
     throw new ForgeQError(parsed.code, parsed.problems.map(({ path, message }) => `${path}: ${message}`).join('; '), {
       errors: parsed.problems,
     })
-  if (!like && options === undefined) alike?.set(job, parsed.job)
   return parsed.job
 }
 

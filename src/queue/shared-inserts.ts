@@ -18,7 +18,7 @@ const MOST_BYTES = 4_194_304
 
 /**
  * Lets concurrent enqueues share a statement and its flush: whoever comes while one is under way goes into the next. A
- * lone call waits for nobody. Only for jobs whose insert can neither wait for somebody else's transaction nor conflict.
+ * lone call waits for nobody, and nobody for longer than `SLOW_MS` before his is sent. Only for jobs whose insert can neither wait for somebody else's transaction nor conflict.
  */
 export function createSharedInserts(db: Database): { insert(job: StorableJob): Promise<InsertedJob> } {
   let waiting: Waiting[] = []

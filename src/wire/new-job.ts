@@ -47,11 +47,6 @@ export function newJob(fields: JobFields, payloadJson: string, defaults: Enqueue
   return job
 }
 
-/** Another job that asks for what `like` asks for, with a payload of its own: of thousands alike the fields are checked once. */
-export function withPayload(like: NewJob, payloadJson: string, limits: EnqueueLimits): ParsedEnqueue {
-  return checkPayload(payloadJson, limits) ?? { job: { ...like, payloadJson, tags: [...like.tags] } }
-}
-
 /** Why a payload is none; undefined when it is one. */
 export function checkPayload(payloadJson: string | undefined, { maxPayloadBytes }: EnqueueLimits): Failure | undefined {
   if (payloadJson === undefined) return undefined

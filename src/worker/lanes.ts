@@ -1,4 +1,5 @@
-import type { Lane, LaneClaim, LeasedJob } from '../store/leases.ts'
+import type { LaneClaim } from '../store/leases.ts'
+import type { Lane, LeasedJob } from '../store/leased-job.ts'
 
 const keyOf = ({ queue, type, priority }: Lane) => `${queue}\n${type}\n${priority}`
 

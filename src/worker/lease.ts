@@ -1,5 +1,5 @@
 import type { JobError, WorkerRef } from '../job/job.ts'
-import type { LeasedJob } from '../store/leases.ts'
+import type { LeasedJob } from '../store/leased-job.ts'
 import type { Outcome } from '../job/outcome.ts'
 import type { CrashBrake } from './crash-brake.ts'
 

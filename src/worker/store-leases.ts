@@ -2,15 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isForgeQError } from '../errors.ts'
 import { backendLives } from '../store/backends.ts'
 import type { Connection, DatabasePool } from '../store/database.ts'
-import {
-  claimJobs,
-  findLanes,
-  LANES_SEEN_WHOLE,
-  type LaneClaim,
-  type LeasedJob,
-  noteStarts,
-  pausedQueues,
-} from '../store/leases.ts'
+import { claimJobs, findLanes, LANES_SEEN_WHOLE, type LaneClaim, noteStarts, pausedQueues } from '../store/leases.ts'
+import type { LeasedJob } from '../store/leased-job.ts'
 import { noteSuspect } from '../store/quarantine.ts'
 import { syncLeases } from '../store/recovery.ts'
 import { waitAtMost } from '../store/wait-at-most.ts'

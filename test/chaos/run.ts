@@ -16,28 +16,22 @@ import { now, openRecorder, readHistory } from './recorder.ts'
 import { FINAL_WITHIN_MS, LIMITS } from './settings.ts'
 import { setStage, type Stage } from './stage.ts'
 import { summaryOf } from './summary.ts'
+import { asCommand } from '../support/command.ts'
 
 /** Each takes half a minute. */
 const MOST_ROUNDS = 4
 
 /** Exit codes: 0 passed, 1 broken or the harness itself failed, 2 wrong usage, 3 vacuous, 130 interrupted. */
-async function main(): Promise<number> {
-  let options: Options | 'help'
-  try {
-    options = readOptions(
-      process.argv.slice(2),
-      FAULTS.map(({ name }) => name),
-    )
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${USAGE}\n`)
-    return 2
-  }
-  if (options === 'help') {
-    process.stdout.write(`${USAGE}\n`)
-    return 0
-  }
-  return play(options)
-}
+const main = () =>
+  asCommand({
+    read: (argv) =>
+      readOptions(
+        argv,
+        FAULTS.map(({ name }) => name),
+      ),
+    usage: USAGE,
+    play,
+  })
 
 async function play(options: Options): Promise<number> {
   if (options.keep && existsSync(options.keep) && readdirSync(options.keep).length > 0) {

@@ -4,22 +4,10 @@ import { playAll, summaryOf, told } from './play-all.ts'
 import { copyProduct, type Product } from './product.ts'
 import { inFigures, rollingRestart } from './rolling.ts'
 import { scenariosOf } from './scenario.ts'
+import { asCommand } from '../support/command.ts'
 
 /** Exit codes: 0 passed, 1 failed, 2 wrong usage, 3 vacuous, 130 interrupted. */
-async function main(): Promise<number> {
-  let options: Options | 'help'
-  try {
-    options = readOptions(process.argv.slice(2))
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${USAGE}\n`)
-    return 2
-  }
-  if (options === 'help') {
-    process.stdout.write(`${USAGE}\n`)
-    return 0
-  }
-  return playThem(options)
-}
+const main = () => asCommand({ read: readOptions, usage: USAGE, play: playThem })
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 

@@ -238,7 +238,7 @@ describe('concurrent calls', () => {
     expect(await db.sql(`select from forgeq.jobs where queue = 'harm'`)).toHaveLength(10)
   })
 
-  test('leave a lone call alone: it is sent at once, while one statement is under way too', async () => {
+  test('do not wait for a statement that takes its time: the next one is sent beside it', async () => {
     const first = gate()
     let held = false
     const watching = watched(db.pool, () => {

@@ -5,6 +5,7 @@ import { runsIn, tally } from './ledger.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { openProgress, type Progress } from './progress.ts'
 import { removeStage, setStage, type Stage } from './stage.ts'
+import { asCommand } from '../support/command.ts'
 
 /** Between two floods: few jobs, now and then many. */
 const TRICKLES = [50, 1_000, 200, 2_000]
@@ -13,20 +14,7 @@ const LOOK_MS = 1_000
 const DRAIN_WITHIN_MS = 300_000
 
 /** Exit codes: 0 passed, 1 failed, 2 wrong usage, 130 interrupted. */
-async function main(): Promise<number> {
-  let options: Options | 'help'
-  try {
-    options = readOptions(process.argv.slice(2))
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${USAGE}\n`)
-    return 2
-  }
-  if (options === 'help') {
-    process.stdout.write(`${USAGE}\n`)
-    return 0
-  }
-  return play(options)
-}
+const main = () => asCommand({ read: readOptions, usage: USAGE, play })
 
 async function play(options: Options): Promise<number> {
   const interrupted = new AbortController()

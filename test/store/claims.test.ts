@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { uuidv7 } from 'uuidv7'
-import { claimJobs, findLanes, type LaneClaim, type LeasedJob, noteStarts } from '../../src/store/leases.ts'
+import { claimJobs, findLanes, type LaneClaim, noteStarts } from '../../src/store/leases.ts'
+import type { LeasedJob } from '../../src/store/leased-job.ts'
 import { endSession } from '../../src/store/sessions.ts'
 import { DEFAULTS } from '../../src/config.ts'
 import { createJobQueue } from '../../src/queue/create.ts'
