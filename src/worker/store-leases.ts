@@ -36,8 +36,8 @@ export interface StoreLeasesOptions {
 
 /** Given back more often than this without having reached the worker, a lease counts as a lost run. */
 const MAX_GIVEN_BACK = 3
-/** Of the time between two looks: a poll that comes a little early looks all the same. */
-const LOOK_EARLY = 0.7
+/** Of the longest time between two looks: a full buffer keeps claims half of that apart, and the next may be too late. */
+const LOOK_EARLY = 0.4
 const CLOSE_MS = 100
 /** A look may take this part of the time at most, however much dead entries slow it down. */
 const LOOK_SHARE = 0.05
